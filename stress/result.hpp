@@ -1,0 +1,143 @@
+// One row of results.csv: one policy, one configuration, one round. The columns and their order are
+// a contract with whoever reads the files; new ones go at the end. A field that does not apply is
+// empty, which is not the same as 0.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <filesystem>
+#include <nlohmann/json_fwd.hpp>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <variant>
+#include <vector>
+
+namespace manylock::stress {
+
+using count = std::optional<std::uint64_t>;
+using real = std::optional<double>;
+
+struct result_row {
+    std::string policy;
+    std::string workload;
+    std::string platform;
+    count threads;
+    count cores;
+    count locks;
+    count locks_per_transaction;
+    real read_percent;
+    real zipf;
+    count hold_ns;
+    count seed;
+    count round;
+    real seconds;
+    count commits;
+    real commits_per_second;
+    count restarts;
+    real restarts_per_commit;
+    count restarts_wounded;
+    count restarts_died;
+    count restarts_deadlock;
+    count restarts_out_of_order;
+    count restarts_conflict;
+    count restarts_injected;
+    count restarts_stale;
+    count restarts_cycle;       ///< of the restarts: waiting would have closed a cycle
+    count restarts_precaution;  ///< of the restarts: waiting would not have
+    count restarts_max_of_one_transaction;
+    count fallbacks;
+    count latency_ns_p50;
+    count latency_ns_p99;
+    count latency_ns_p999;
+    count latency_ns_max;
+    count wait_ns;
+    count detector_walks;
+    count detector_edges;
+    count held_list_bytes_max;
+    count lock_bytes;
+    std::string check;  ///< "ok", "failed" or empty
+
+    friend bool operator==(result_row const&, result_row const&) = default;
+};
+
+using field = std::variant<std::string result_row::*, count result_row::*, real result_row::*>;
+
+struct column {
+    std::string_view name;
+    field member;
+};
+
+/// The contract, in order.
+inline constexpr std::array<column, 38> columns{{
+    {"policy", &result_row::policy},
+    {"workload", &result_row::workload},
+    {"platform", &result_row::platform},
+    {"threads", &result_row::threads},
+    {"cores", &result_row::cores},
+    {"locks", &result_row::locks},
+    {"locks_per_transaction", &result_row::locks_per_transaction},
+    {"read_percent", &result_row::read_percent},
+    {"zipf", &result_row::zipf},
+    {"hold_ns", &result_row::hold_ns},
+    {"seed", &result_row::seed},
+    {"round", &result_row::round},
+    {"seconds", &result_row::seconds},
+    {"commits", &result_row::commits},
+    {"commits_per_second", &result_row::commits_per_second},
+    {"restarts", &result_row::restarts},
+    {"restarts_per_commit", &result_row::restarts_per_commit},
+    {"restarts_wounded", &result_row::restarts_wounded},
+    {"restarts_died", &result_row::restarts_died},
+    {"restarts_deadlock", &result_row::restarts_deadlock},
+    {"restarts_out_of_order", &result_row::restarts_out_of_order},
+    {"restarts_conflict", &result_row::restarts_conflict},
+    {"restarts_injected", &result_row::restarts_injected},
+    {"restarts_stale", &result_row::restarts_stale},
+    {"restarts_cycle", &result_row::restarts_cycle},
+    {"restarts_precaution", &result_row::restarts_precaution},
+    {"restarts_max_of_one_transaction", &result_row::restarts_max_of_one_transaction},
+    {"fallbacks", &result_row::fallbacks},
+    {"latency_ns_p50", &result_row::latency_ns_p50},
+    {"latency_ns_p99", &result_row::latency_ns_p99},
+    {"latency_ns_p999", &result_row::latency_ns_p999},
+    {"latency_ns_max", &result_row::latency_ns_max},
+    {"wait_ns", &result_row::wait_ns},
+    {"detector_walks", &result_row::detector_walks},
+    {"detector_edges", &result_row::detector_edges},
+    {"held_list_bytes_max", &result_row::held_list_bytes_max},
+    {"lock_bytes", &result_row::lock_bytes},
+    {"check", &result_row::check},
+}};
+
+/// A reason a restart can have, as one column.
+struct restart_reason_column {
+    std::string_view name;
+    count result_row::*member;
+};
+
+/// They partition `restarts`: where any is given, they add up to it.
+inline constexpr std::array<restart_reason_column, 7> restart_reason_columns{{
+    {"wounded", &result_row::restarts_wounded},
+    {"died", &result_row::restarts_died},
+    {"deadlock", &result_row::restarts_deadlock},
+    {"out_of_order", &result_row::restarts_out_of_order},
+    {"conflict", &result_row::restarts_conflict},
+    {"injected", &result_row::restarts_injected},
+    {"stale", &result_row::restarts_stale},
+}};
+
+/// The field as it stands in the CSV; doubles in the shortest form that reads back equal.
+std::string field_text(result_row const& row, column const& c);
+
+std::string csv_text(std::vector<result_row> const& rows);
+nlohmann::ordered_json json_rows(std::vector<result_row> const& rows);
+
+/// Strict: throws input_error with file, line, column and reason at the first thing that is not as
+/// csv_text() would have written it (columns after the known ones are passed over), and on no rows.
+std::vector<result_row> parse_csv(std::string_view text, std::filesystem::path const& file);
+
+/// Reads DIR/results.csv.
+std::vector<result_row> read_results(std::filesystem::path const& directory);
+
+}  // namespace manylock::stress
