@@ -2,25 +2,28 @@
 # Installs what is missing when it may (root or password-less sudo); otherwise prints the exact
 # command and stops.
 
-# What manylock-stress needs to build and to run.
+# What manylock-stress needs to build and to run. PACKAGE:COMMAND is content with the command,
+# wherever it comes from.
 stress_packages=(
-    ninja-build libboost-dev liburcu-dev libspdlog-dev libcli11-dev nlohmann-json3-dev
-    zlib1g-dev liblzma-dev gnuplot-nox
+    ninja-build:ninja gnuplot-nox:gnuplot
+    libboost-dev liburcu-dev libspdlog-dev libcli11-dev nlohmann-json3-dev zlib1g-dev liblzma-dev
 )
 
 # What all tests need on top. clang is the second compiler, graphviz draws the wait-for graphs.
 test_packages=(
-    "${stress_packages[@]}" doctest-dev libbenchmark-dev graphviz python3-minimal clang
+    "${stress_packages[@]}" doctest-dev libbenchmark-dev graphviz:dot python3:python3 clang:clang++
 )
 
-# need_packages PACKAGE...
+# need_packages PACKAGE[:COMMAND]...
 need_packages() {
     if ! command -v dpkg-query >/dev/null; then
-        echo "This is no Debian system: please see yourself that these are installed: $*" >&2
+        echo "This is no Debian system: please see to it that these are installed: $*" >&2
         return 0
     fi
-    local package missing=()
-    for package in "$@"; do
+    local entry package missing=()
+    for entry in "$@"; do
+        package=${entry%%:*}
+        [[ $entry == *:* ]] && command -v "${entry#*:}" >/dev/null && continue
         [[ $(dpkg-query -W -f '${db:Status-Status}' "$package" 2>/dev/null) == installed ]] ||
             missing+=("$package")
     done
