@@ -41,6 +41,8 @@ private:
 class string_table {
 public:
     string_table();
+    string_table(string_table&&) = default;
+    string_table& operator=(string_table&&) = default;
     std::uint32_t intern(std::string_view text);
     [[nodiscard]] std::string const& operator[](std::uint32_t number) const { return *text_.at(number); }
     [[nodiscard]] std::size_t size() const noexcept { return text_.size(); }
