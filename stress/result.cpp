@@ -28,7 +28,8 @@ std::string number_text(Number value) {
 std::string header_text() {
     std::string text;
     for (auto const& c : columns) {
-        if (!text.empty()) text += ',';
+        if (!text.empty())
+            text += ',';
         text += c.name;
     }
     return text;
@@ -49,7 +50,8 @@ Number parse_number(std::string_view text, std::string_view name, position const
     Number value{};
     auto const result = std::from_chars(text.data(), text.data() + text.size(), value);
     bool good = result.ec == std::errc{} && result.ptr == text.data() + text.size();
-    if constexpr (std::is_floating_point_v<Number>) good = good && std::isfinite(value) && value >= 0;
+    if constexpr (std::is_floating_point_v<Number>)
+        good = good && std::isfinite(value) && value >= 0;
     if (!good) {
         at.refuse("column " + std::string(name) + " holds '" + std::string(text.substr(0, 40)) +
                   "', where " +
@@ -62,11 +64,13 @@ Number parse_number(std::string_view text, std::string_view name, position const
 void set_field(result_row& row, column const& c, std::string_view text, position const& at) {
     std::visit(overloaded{[&](std::string result_row::*member) { row.*member = text; },
                           [&](count result_row::*member) {
-                              if (text.empty()) return;
+                              if (text.empty())
+                                  return;
                               row.*member = parse_number<std::uint64_t>(text, c.name, at);
                           },
                           [&](real result_row::*member) {
-                              if (text.empty()) return;
+                              if (text.empty())
+                                  return;
                               row.*member = parse_number<double>(text, c.name, at);
                           }},
                c.member);
@@ -77,15 +81,19 @@ std::vector<std::string_view> split(std::string_view line) {
     for (;;) {
         auto const comma = line.find(',');
         parts.push_back(line.substr(0, comma));
-        if (comma == std::string_view::npos) return parts;
+        if (comma == std::string_view::npos)
+            return parts;
         line.remove_prefix(comma + 1);
     }
 }
 
 void check_row(result_row const& row, position const& at) {
-    if (row.policy.empty()) at.refuse("column policy is empty; every row names its policy");
-    if (row.workload.empty()) at.refuse("column workload is empty; every row names its workload");
-    if (!row.commits) at.refuse("column commits is empty; every row counts its commits");
+    if (row.policy.empty())
+        at.refuse("column policy is empty; every row names its policy");
+    if (row.workload.empty())
+        at.refuse("column workload is empty; every row names its workload");
+    if (!row.commits)
+        at.refuse("column commits is empty; every row counts its commits");
     if (!row.check.empty() && row.check != "ok" && row.check != "failed") {
         at.refuse("column check holds '" + row.check.substr(0, 40) +
                   "', where ok, failed or nothing belongs");
@@ -93,7 +101,8 @@ void check_row(result_row const& row, position const& at) {
     std::uint64_t sum = 0;
     bool any = false;
     for (auto const& reason : restart_reason_columns) {
-        if (!(row.*reason.member)) continue;
+        if (!(row.*reason.member))
+            continue;
         any = true;
         sum += *(row.*reason.member);
     }
@@ -119,26 +128,27 @@ void check_header(std::vector<std::string_view> const& names, position const& at
 }  // namespace
 
 std::string field_text(result_row const& row, column const& c) {
-    return std::visit(overloaded{[&](std::string result_row::*member) {
-                                     auto const& text = row.*member;
-                                     if (text.find_first_of(",\"\n\r") != std::string::npos) {
-                                         throw std::logic_error("a name in a result holds '" +
-                                                                text + "'");
-                                     }
-                                     return text;
-                                 },
-                                 [&](auto member) {
-                                     auto const& value = row.*member;
-                                     return value ? number_text(*value) : std::string();
-                                 }},
-                      c.member);
+    return std::visit(
+        overloaded{[&](std::string result_row::*member) {
+                       auto const& text = row.*member;
+                       if (text.find_first_of(",\"\n\r") != std::string::npos) {
+                           throw std::logic_error("a name in a result holds '" + text + "'");
+                       }
+                       return text;
+                   },
+                   [&](auto member) {
+                       auto const& value = row.*member;
+                       return value ? number_text(*value) : std::string();
+                   }},
+        c.member);
 }
 
 std::string csv_text(std::vector<result_row> const& rows) {
     auto text = header_text() + '\n';
     for (auto const& row : rows) {
         for (std::size_t i = 0; i < columns.size(); ++i) {
-            if (i != 0) text += ',';
+            if (i != 0)
+                text += ',';
             text += field_text(row, columns[i]);
         }
         text += '\n';
@@ -153,10 +163,12 @@ nlohmann::ordered_json json_rows(std::vector<result_row> const& rows) {
         for (auto const& c : columns) {
             auto& slot = object[std::string(c.name)];
             std::visit(overloaded{[&](std::string result_row::*member) {
-                                      if (!(row.*member).empty()) slot = row.*member;
+                                      if (!(row.*member).empty())
+                                          slot = row.*member;
                                   },
                                   [&](auto member) {
-                                      if (row.*member) slot = *(row.*member);
+                                      if (row.*member)
+                                          slot = *(row.*member);
                                   }},
                        c.member);
         }
@@ -167,8 +179,9 @@ nlohmann::ordered_json json_rows(std::vector<result_row> const& rows) {
 
 std::vector<result_row> parse_csv(std::string_view text, std::filesystem::path const& file) {
     if (text.empty()) {
-        throw input_error(file.string() + " is empty; a measuring command writes a heading and one "
-                                          "row per policy, configuration and round");
+        throw input_error(file.string() +
+                          " is empty; a measuring command writes a heading and one "
+                          "row per policy, configuration and round");
     }
     std::vector<result_row> rows;
     std::size_t line_number = 0;
@@ -176,7 +189,8 @@ std::vector<result_row> parse_csv(std::string_view text, std::filesystem::path c
     while (!text.empty()) {
         position const at{file, ++line_number};
         auto const end = text.find('\n');
-        if (end == std::string_view::npos) at.refuse("the last line is cut off: no newline ends it");
+        if (end == std::string_view::npos)
+            at.refuse("the last line is cut off: no newline ends it");
         auto const line = text.substr(0, end);
         text.remove_prefix(end + 1);
         auto const fields = split(line);
@@ -186,16 +200,18 @@ std::vector<result_row> parse_csv(std::string_view text, std::filesystem::path c
             continue;
         }
         if (fields.size() != heading_fields) {
-            at.refuse("the row has " + std::to_string(fields.size()) + " fields, where the heading has " +
-                      std::to_string(heading_fields));
+            at.refuse("the row has " + std::to_string(fields.size()) +
+                      " fields, where the heading has " + std::to_string(heading_fields));
         }
         result_row row;
-        for (std::size_t i = 0; i < columns.size(); ++i) set_field(row, columns[i], fields[i], at);
+        for (std::size_t i = 0; i < columns.size(); ++i)
+            set_field(row, columns[i], fields[i], at);
         check_row(row, at);
         rows.push_back(std::move(row));
     }
     if (rows.empty()) {
-        throw input_error(file.string() + " holds a heading but no rows; run a measuring command again");
+        throw input_error(file.string() +
+                          " holds a heading but no rows; run a measuring command again");
     }
     return rows;
 }
@@ -203,8 +219,9 @@ std::vector<result_row> parse_csv(std::string_view text, std::filesystem::path c
 std::vector<result_row> read_results(std::filesystem::path const& directory) {
     std::error_code ignored;
     if (!std::filesystem::is_directory(directory, ignored)) {
-        throw input_error(directory.string() + " is not a directory; give one that a measuring "
-                                               "command wrote with --out");
+        throw input_error(directory.string() +
+                          " is not a directory; give one that a measuring "
+                          "command wrote with --out");
     }
     auto const file = directory / "results.csv";
     return parse_csv(read_whole_file(file, "the result file", std::uintmax_t{256} << 20), file);

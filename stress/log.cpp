@@ -1,0 +1,21 @@
+#include "log.hpp"
+
+#include <spdlog/async.h>
+#include <spdlog/sinks/stdout_color_sinks.h>
+
+namespace manylock::stress {
+
+log_session::log_session(std::string const& level) {
+    constexpr std::size_t queue_length = 8192;
+    spdlog::init_thread_pool(queue_length, 1);
+    auto logger = spdlog::stderr_color_mt<spdlog::async_factory_nonblock>("manylock-stress");
+    logger->set_level(spdlog::level::from_str(level));
+    logger->set_pattern("%H:%M:%S.%e %^%l%$ %v");
+    spdlog::set_default_logger(std::move(logger));
+}
+
+log_session::~log_session() {
+    spdlog::shutdown();
+}
+
+}  // namespace manylock::stress

@@ -1,0 +1,491 @@
+#include "options.hpp"
+
+#include "input_error.hpp"
+
+#include <CLI/CLI.hpp>
+#include <algorithm>
+#include <charconv>
+#include <cmath>
+#include <iostream>
+#include <set>
+
+namespace manylock::stress {
+namespace {
+
+constexpr std::uint64_t default_seed = 0x5eed;
+constexpr std::uint64_t threads_max = 1024;
+constexpr std::uint64_t locks_max = std::uint64_t{1} << 24U;
+constexpr std::uint64_t count_max = 1'000'000'000'000;
+constexpr std::uint64_t hold_ns_max = 1'000'000'000;
+
+template <class Names>
+std::string joined(Names const& names, std::string_view separator = ", ") {
+    std::string text;
+    for (auto const& name : names) {
+        if (!text.empty())
+            text += separator;
+        text += name;
+    }
+    return text;
+}
+
+[[noreturn]] void refuse(std::string const& option, std::string_view value,
+                         std::string const& right) {
+    throw input_error(option + ": '" + std::string(value.substr(0, 60)) + "' " + right);
+}
+
+std::uint64_t whole_number(std::string const& option, std::string_view text, std::uint64_t low,
+                           std::uint64_t high) {
+    std::uint64_t value = 0;
+    auto const hexadecimal = text.starts_with("0x");
+    auto const digits = hexadecimal ? text.substr(2) : text;
+    auto const end = digits.data() + digits.size();
+    auto const result = std::from_chars(digits.data(), end, value, hexadecimal ? 16 : 10);
+    if (digits.empty() || result.ec != std::errc{} || result.ptr != end || value < low ||
+        value > high) {
+        refuse(option, text,
+               "is not a whole number from " + std::to_string(low) + " to " + std::to_string(high));
+    }
+    return value;
+}
+
+double real_number(std::string const& option, std::string_view text, double low, double high,
+                   std::string const& range) {
+    double value = 0;
+    auto const end = text.data() + text.size();
+    auto const result = std::from_chars(text.data(), end, value);
+    if (text.empty() || result.ec != std::errc{} || result.ptr != end || !(value >= low) ||
+        !(value <= high)) {
+        refuse(option, text, "is not a number " + range);
+    }
+    return value;
+}
+
+std::vector<std::string_view> list_items(std::string const& option, std::string_view text) {
+    std::vector<std::string_view> items;
+    for (std::string_view rest = text;;) {
+        auto const comma = rest.find(',');
+        items.push_back(rest.substr(0, comma));
+        if (items.back().empty()) {
+            refuse(option, text, "has an empty item; separate the items with single commas");
+        }
+        if (comma == std::string_view::npos)
+            return items;
+        rest.remove_prefix(comma + 1);
+    }
+}
+
+template <class T>
+void refuse_repeats(std::string const& option, std::string_view text,
+                    std::vector<T> const& values) {
+    if (std::set<T>(values.begin(), values.end()).size() != values.size()) {
+        refuse(option, text, "names one item twice; name each once");
+    }
+}
+
+std::vector<std::uint64_t> thread_list(std::string const& option, std::string_view text,
+                                       bool traced) {
+    std::vector<std::uint64_t> values;
+    for (auto const item : list_items(option, text)) {
+        if (traced && item == "traced") {
+            values.push_back(traced_threads);
+            continue;
+        }
+        try {
+            values.push_back(whole_number(option, item, 1, threads_max));
+        } catch (input_error const& error) {
+            throw input_error(error.what() + std::string(traced ? " and not the word traced" : ""));
+        }
+    }
+    refuse_repeats(option, text, values);
+    return values;
+}
+
+std::vector<std::string> policy_list(std::string const& option, std::string_view text,
+                                     known_policies const& known) {
+    std::vector<std::string> values;
+    for (auto const item : list_items(option, text)) {
+        if (item == "all") {
+            values.insert(values.end(), known.all.begin(), known.all.end());
+            continue;
+        }
+        auto const knows = [&](auto const& names) {
+            return std::find(names.begin(), names.end(), item) != names.end();
+        };
+        if (!knows(known.all) && !knows(known.more)) {
+            auto names = known.all;
+            names.insert(names.end(), known.more.begin(), known.more.end());
+            refuse(option, item,
+                   "is not a policy; the policies are " + joined(names) +
+                       ", and all for the first " + std::to_string(known.all.size()));
+        }
+        values.emplace_back(item);
+    }
+    refuse_repeats(option, text, values);
+    return values;
+}
+
+/// A value as the command line has it. CLI11 only tells options from values; what a value means is
+/// decided here, so that every complaint is one sentence of the same form.
+class texts {
+public:
+    explicit texts(CLI::App& app) : app_(&app) {}
+
+    void add(std::string const& name, std::string const& kind, std::string const& help) {
+        app_->add_option(name, values_[name], help)->type_name(kind);
+    }
+    [[nodiscard]] std::optional<std::string_view> find(std::string const& name) const {
+        auto const at = values_.find(name);
+        if (at == values_.end() || app_->count(name) == 0)
+            return std::nullopt;
+        return at->second;
+    }
+    void number(std::string const& name, std::uint64_t& target, std::uint64_t low,
+                std::uint64_t high) const {
+        if (auto const text = find(name))
+            target = whole_number(name, *text, low, high);
+    }
+    void real(std::string const& name, double& target, double low, double high,
+              std::string const& range) const {
+        if (auto const text = find(name))
+            target = real_number(name, *text, low, high, range);
+    }
+
+private:
+    CLI::App* app_;
+    std::map<std::string, std::string>
+        values_;  // a map, because CLI11 keeps addresses of the values
+};
+
+constexpr double seconds_low = 0.001;
+constexpr double seconds_high = 3600;
+constexpr char const* seconds_range = "from 0.001 to 3600";
+
+void read_common(texts const& given, std::filesystem::path& out, std::uint64_t& seed) {
+    seed = default_seed;
+    given.number("--seed", seed, 0, std::numeric_limits<std::uint64_t>::max());
+    out = given.find("--out").value_or("results");
+    if (out.empty())
+        throw input_error(
+            "--out: the name of the directory is empty; give one, as in --out results");
+}
+
+std::vector<std::string> read_policies(texts const& given, known_policies const& known) {
+    return policy_list("--policy", given.find("--policy").value_or("all"), known);
+}
+
+void add_common(texts& given) {
+    given.add("--policy", "P,..", "policies to compare; all = every one of the design's six [all]");
+    given.add("--seed", "X", "seed of everything random [0x5eed]");
+    given.add("--out", "DIR", "directory of results.csv and results.json [results]");
+}
+
+struct run_form {
+    texts given;
+    bool check = false;
+
+    explicit run_form(CLI::App& app) : given(app) {
+        given.add("--workload", "W", "what to run; `list` names the workloads");
+        given.add("--preset", "NAME", "a published workload instead; `list` names the presets");
+        add_common(given);
+        given.add("--threads", "1,2,4", "thread counts, one configuration each");
+        given.add("--locks", "N", "locks in all");
+        given.add("--locks-per-transaction", "K", "locks a transaction takes");
+        given.add("--read-percent", "R", "share of lock requests in shared mode, 0 to 100");
+        given.add("--zipf", "T", "skew of workload zipf; 0 is uniform");
+        given.add("--hot-position", "F",
+                  "where workload hotspot takes the hot lock: 0 first, 1 last");
+        given.add("--hold-ns", "H", "busy work after each acquisition, in nanoseconds");
+        given.add("--order", "O", "order of acquisition: random, ascending, fixed or reorder");
+        given.add("--seconds", "S", "measured time of each row");
+        given.add("--commits", "N", "commits of each row in all, instead of --seconds");
+        given.add("--rounds", "R", "rounds; the policies take turns within each");
+        app.add_flag("--check", check,
+                     "verify the history of every row; never for published numbers");
+    }
+};
+
+void choose_workloads(texts const& given, run_options& run, std::uint64_t cores) {
+    auto const workload_name = given.find("--workload");
+    auto const preset_name = given.find("--preset");
+    if (workload_name && preset_name) {
+        throw input_error("--workload and --preset exclude each other; give one of them");
+    }
+    if (!workload_name && !preset_name) {
+        throw input_error(
+            "run needs --workload W or --preset NAME; `manylock-stress list` shows both");
+    }
+    if (workload_name) {
+        auto found = find_workload(*workload_name);
+        if (!found) {
+            std::vector<std::string_view> names;
+            for (auto const& line : workload_names())
+                names.push_back(line.name);
+            refuse("--workload", *workload_name,
+                   "is not a workload; the workloads are " + joined(names));
+        }
+        run.workloads.push_back(std::move(*found));
+        return;
+    }
+    auto found = find_preset(*preset_name, cores);
+    if (!found) {
+        std::vector<std::string_view> names;
+        auto const all = presets(cores);
+        for (auto const& p : all)
+            names.push_back(p.name);
+        refuse("--preset", *preset_name, "is not a preset; the presets are " + joined(names));
+    }
+    run.workloads = std::move(found->workloads);
+    run.preset = found->name;
+    run.scaled = found->scaled;
+    run.seconds = found->seconds;
+    run.commits = found->commits;
+    run.rounds = found->rounds;
+}
+
+/// Refuses options that the workload has no use for: a silently ignored option is a wrong result.
+void refuse_useless(texts const& given, workload const& w) {
+    auto const useless = [&](std::string const& option, std::string const& where) {
+        if (given.find(option)) {
+            throw input_error(option + " has no meaning for workload " + w.name +
+                              "; it belongs to " + where);
+        }
+    };
+    if (w.picks != choice::zipf && !(given.find("--zipf") == "0"))
+        useless("--zipf", "workload zipf");
+    if (w.picks != choice::hotspot)
+        useless("--hot-position", "workload hotspot");
+    if (w.picks == choice::vma_mix) {
+        for (auto const* option :
+             {"--locks", "--locks-per-transaction", "--read-percent", "--hold-ns", "--order"}) {
+            useless(option, "the workloads on plain locks");
+        }
+    }
+    if (w.transfers)
+        useless("--read-percent", "workloads other than bank, whose transfers write all they lock");
+}
+
+void adjust(texts const& given, workload& w, bool preset) {
+    if (auto const text = given.find("--threads"))
+        w.threads = thread_list("--threads", *text, false);
+    if (w.picks == choice::vma_mix)
+        return;
+    given.number("--locks", w.locks, 1, locks_max);
+    bool const ring = w.picks == choice::ring;
+    if (ring && !given.find("--locks-per-transaction")) {
+        w.locks_per_transaction =
+            std::max<std::uint64_t>(w.locks, 2) - 1;  // philosophers: n of n+1
+    }
+    given.number("--locks-per-transaction", w.locks_per_transaction, 1, locks_max);
+    given.real("--read-percent", w.read_percent, 0, 100, "from 0 to 100");
+    given.real("--zipf", w.zipf, 0, 10, "from 0 to 10");
+    given.real("--hot-position", w.hot_position, 0, 1, "from 0 to 1");
+    given.number("--hold-ns", w.hold_ns, 0, hold_ns_max);
+    if (auto const text = given.find("--order")) {
+        auto const sequence = find_order(*text);
+        if (!sequence)
+            refuse("--order", *text, "is not an order; the orders are " + joined(order_names()));
+        w.sequence = *sequence;
+    }
+    if (w.locks_per_transaction > w.locks) {
+        throw input_error("workload " + w.name + ": a transaction cannot take " +
+                          std::to_string(w.locks_per_transaction) + " different locks of " +
+                          std::to_string(w.locks) +
+                          "; lower --locks-per-transaction or raise --locks");
+    }
+    if (w.transfers && w.locks_per_transaction < 2) {
+        throw input_error("--locks-per-transaction: a transfer needs 2 accounts at least");
+    }
+    if (preset)
+        w.hot_locks = std::min(w.hot_locks, w.locks);
+}
+
+run_options read_run(run_form const& form, known_policies const& known, std::uint64_t cores) {
+    auto const& given = form.given;
+    run_options run;
+    read_common(given, run.out, run.seed);
+    run.policies = read_policies(given, known);
+    run.check = form.check;
+    choose_workloads(given, run, cores);
+    if (auto const text = given.find("--order"); text && run.preset == "hellstrom") {
+        // The preset holds both orders; asking for one picks it instead of bending both.
+        std::erase_if(run.workloads, [&](workload const& w) {
+            return w.name != "hellstrom_" + std::string(*text);
+        });
+        if (run.workloads.empty()) {
+            refuse("--order", *text,
+                   "is not an order of preset hellstrom, which has random and ascending");
+        }
+    }
+    for (auto& w : run.workloads) {
+        refuse_useless(given, w);
+        adjust(given, w, !run.preset.empty());
+    }
+    if (given.find("--seconds") && given.find("--commits")) {
+        throw input_error("--seconds and --commits exclude each other; give one of them");
+    }
+    if (given.find("--seconds"))
+        run.commits.reset();
+    given.real("--seconds", run.seconds, seconds_low, seconds_high, seconds_range);
+    if (auto const text = given.find("--commits"))
+        run.commits = whole_number("--commits", *text, 1, count_max);
+    given.number("--rounds", run.rounds, 1, 1000);
+    return run;
+}
+
+struct replay_form {
+    texts given;
+    std::string recording;
+    bool check = false;
+
+    explicit replay_form(CLI::App& app) : given(app) {
+        app.add_option("DIR", recording, "directory of the recorded program")->required();
+        add_common(given);
+        given.add("--threads", "1|traced|N",
+                  "threads to replay with; traced: one per recorded thread [1]");
+        given.add("--repeat", "N", "replays of each configuration [1]");
+        app.add_flag("--check", check,
+                     "compare the final map and the checkpoints with the kernel's");
+    }
+};
+
+replay_options read_replay(replay_form const& form, known_policies const& known) {
+    replay_options replay;
+    read_common(form.given, replay.out, replay.seed);
+    replay.recording = form.recording;
+    replay.policies = read_policies(form.given, known);
+    replay.threads = thread_list("--threads", form.given.find("--threads").value_or("1"), true);
+    form.given.number("--repeat", replay.repeat, 1, 1000);
+    replay.check = form.check;
+    return replay;
+}
+
+struct suite_form {
+    texts given;
+    std::vector<std::string> recordings;
+
+    explicit suite_form(CLI::App& app) : given(app) {
+        add_common(given);
+        given.add("--seconds", "S", "measured time of each row [0.3]");
+        given.add("--rounds", "R", "rounds of each configuration [3]");
+        app.add_option("--recording", recordings,
+                       "recorded program to replay as well; may be repeated")
+            ->type_name("DIR")
+            ->take_all();
+    }
+};
+
+suite_options read_suite(suite_form const& form, known_policies const& known) {
+    suite_options suite;
+    read_common(form.given, suite.out, suite.seed);
+    suite.policies = read_policies(form.given, known);
+    suite.recordings.assign(form.recordings.begin(), form.recordings.end());
+    form.given.real("--seconds", suite.seconds, seconds_low, 60, "from 0.001 to 60");
+    form.given.number("--rounds", suite.rounds, 1, 1000);
+    return suite;
+}
+
+/// What CLI11 found, as one sentence that says what would be right.
+std::string sentence(CLI::ParseError const& error, CLI::App const& app, CLI::App const* command,
+                     std::string const& commands) {
+    if (command == nullptr) {
+        auto const rest = app.remaining();
+        if (!rest.empty() && !rest.front().starts_with("-")) {
+            return "'" + rest.front() + "' is not a command; the commands are " + commands;
+        }
+    }
+    auto const help = "`manylock-stress " + (command == nullptr ? "" : command->get_name() + " ") +
+                      "--help` lists what it takes";
+    if (dynamic_cast<CLI::ExtrasError const*>(&error) != nullptr) {
+        auto const rest = app.remaining(true);
+        if (!rest.empty())
+            return "'" + joined(rest, " ") + "' is not expected here; " + help;
+    }
+    if (dynamic_cast<CLI::RequiredError const*>(&error) != nullptr) {
+        if (command == nullptr)
+            return "no command given; the commands are " + commands;
+        return command->get_name() + " needs a directory; " + help;
+    }
+    std::string what = error.what();
+    std::replace(what.begin(), what.end(), '\n', ' ');
+    return what + "; " + help;
+}
+
+std::string checked_log_level(std::string const& level) {
+    constexpr std::array<std::string_view, 7> names{"trace", "debug",    "info", "warning",
+                                                    "error", "critical", "off"};
+    if (std::find(names.begin(), names.end(), level) == names.end()) {
+        refuse("--log-level", level, "is not a level; the levels are " + joined(names));
+    }
+    return level;
+}
+
+}  // namespace
+
+std::optional<options> parse_options(int argc, char const* const* argv, known_policies const& known,
+                                     std::uint64_t cores) {
+    CLI::App app(
+        "Compares policies of deadlock avoidance: restarts, throughput and latency on synthetic "
+        "and recorded workloads.",
+        "manylock-stress");
+    app.require_subcommand(1);
+    app.fallthrough();
+    options result;
+    app.add_option("--log-level", result.log_level,
+                   "trace, debug, info, warning, error, critical or off [warning]")
+        ->type_name("LEVEL");
+
+    auto* const list = app.add_subcommand("list", "names the policies, workloads and presets");
+    auto* const run = app.add_subcommand("run", "measures policies on a workload");
+    auto* const replay =
+        app.add_subcommand("replay", "replays a recorded program on the address space");
+    auto* const report =
+        app.add_subcommand("report", "draws the graphs of a result, or compares two results");
+    auto* const suite = app.add_subcommand(
+        "suite", "checks and measures every policy on every workload, then reports");
+
+    list_options list_form;
+    list->add_flag("--json", list_form.json, "as JSON");
+    run_form run_values(*run);
+    replay_form replay_values(*replay);
+    suite_form suite_values(*suite);
+    std::vector<std::string> directories;
+    report
+        ->add_option("DIR", directories,
+                     "directory of results.csv; a second one to compare it with")
+        ->required()
+        ->expected(1, 2)
+        ->type_name("");
+
+    CLI::App const* chosen = nullptr;
+    try {
+        app.parse(argc, argv);
+        chosen = app.get_subcommands().front();
+    } catch (CLI::CallForHelp const&) {
+        auto const used = app.get_subcommands();
+        std::cout << (used.empty() ? app.help() : used.front()->help("manylock-stress"));
+        return std::nullopt;
+    } catch (CLI::ParseError const& error) {
+        auto const used = app.get_subcommands();
+        throw input_error(sentence(error, app, used.empty() ? nullptr : used.front(),
+                                   "list, run, replay, report and suite"));
+    }
+    checked_log_level(result.log_level);
+    if (chosen == list)
+        result.what = list_form;
+    if (chosen == run)
+        result.what = read_run(run_values, known, cores);
+    if (chosen == replay)
+        result.what = read_replay(replay_values, known);
+    if (chosen == suite)
+        result.what = read_suite(suite_values, known);
+    if (chosen == report) {
+        report_options form{directories.front(), std::nullopt};
+        if (directories.size() == 2)
+            form.against = directories.back();
+        result.what = form;
+    }
+    return result;
+}
+
+}  // namespace manylock::stress

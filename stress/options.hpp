@@ -1,0 +1,79 @@
+// The command line of manylock-stress. Every option is checked here; whatever is wrong comes out as
+// one input_error, and what parse_options() returns can be run.
+#pragma once
+
+#include "workloads/catalogue.hpp"
+
+#include <cstdint>
+#include <filesystem>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <variant>
+#include <vector>
+
+namespace manylock::stress {
+
+struct list_options {
+    bool json = false;
+};
+
+struct run_options {
+    std::vector<workload> workloads;
+    std::vector<std::string> policies;
+    double seconds = 1;
+    std::optional<std::uint64_t> commits;  ///< in all; then `seconds` does not count
+    std::uint64_t rounds = 3;
+    std::uint64_t seed = 0;
+    bool check = false;
+    std::filesystem::path out;
+    std::string preset;  ///< empty: none
+    std::string scaled;  ///< what the preset changes against what was published
+};
+
+/// 0 stands for `traced`: one thread per recorded thread.
+inline constexpr std::uint64_t traced_threads = 0;
+
+struct replay_options {
+    std::filesystem::path recording;
+    std::vector<std::string> policies;
+    std::vector<std::uint64_t> threads;
+    std::uint64_t repeat = 1;
+    std::uint64_t seed = 0;
+    bool check = false;
+    std::filesystem::path out;
+};
+
+struct report_options {
+    std::filesystem::path results;
+    std::optional<std::filesystem::path> against;
+};
+
+struct suite_options {
+    std::vector<std::string> policies;
+    std::vector<std::filesystem::path> recordings;
+    double seconds = 0.3;
+    std::uint64_t rounds = 3;
+    std::uint64_t seed = 0;
+    std::filesystem::path out;
+};
+
+using command =
+    std::variant<list_options, run_options, replay_options, report_options, suite_options>;
+
+struct options {
+    command what;
+    std::string log_level = "warning";
+};
+
+/// The policies of this program: those that `all` stands for, and those to be asked for by name.
+struct known_policies {
+    std::vector<std::string> all;
+    std::vector<std::string> more;
+};
+
+/// nullopt when --help was asked for and has been printed. Throws input_error.
+std::optional<options> parse_options(int argc, char const* const* argv, known_policies const& known,
+                                     std::uint64_t cores);
+
+}  // namespace manylock::stress
