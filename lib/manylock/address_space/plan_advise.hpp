@@ -106,7 +106,7 @@ namespace manylock::address_space::detail {
         std::size_t const i = d.at(at);
         if (i == draft::none) return abi::enomem;
         if (d[i].flags & (vm_io | vm_pfnmap)) return abi::einval;
-        if (!(d[i].flags & (write ? vma_flags{vm_write} : vm_access))) return abi::einval;
+        if (!(d[i].flags & (write ? vm_write : vm_read))) return abi::einval;
         if (write && !(d[i].flags & vm_shared)) prepare_anon(d, i, next_id);
         at = d[i].end;
     }

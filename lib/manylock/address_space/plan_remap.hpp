@@ -48,8 +48,9 @@ struct remap_request {
     if (!r.grows() && !r.names_place()) return 0;  // shrinks in place or stays as it is
     if (r.old_length == 0 && !(area.flags & (vm_shared | vm_may_share))) return abi::einval;
     if (r.keep_source && (area.flags & (vm_dontexpand | vm_pfnmap))) return abi::einval;
-    if (r.old_length > area.end - r.start) return abi::efault;
-    if (r.new_length == r.old_length) return 0;
+    std::uint64_t const kept = r.grows() ? r.old_length : r.new_length;  // a tail goes first
+    if (kept > area.end - r.start) return abi::efault;
+    if (!r.grows()) return 0;
     return area.flags & (vm_dontexpand | vm_pfnmap) ? abi::efault : 0;
 }
 
