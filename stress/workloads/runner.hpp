@@ -1,0 +1,76 @@
+// What a policy can be asked to do, without knowing which it is. Each policy's answer is compiled in
+// a translation unit of its own (policy_runner.cpp.in), so that adding one compiles one.
+#pragma once
+
+#include "../replay/trace.hpp"
+#include "catalogue.hpp"
+#include "crew.hpp"
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace manylock::stress {
+
+/// One row to be measured.
+struct row_request {
+    workload what;
+    std::uint64_t threads = 1;
+    extent length;
+    std::uint64_t seed = 0;  ///< of this round; threads derive theirs
+    bool check = false;
+};
+
+/// One row measured, as far as the policy's own code knows it.
+struct row_outcome {
+    measurement measured;
+    double seconds = 0;
+    std::uint64_t lock_bytes = 0;
+    std::optional<std::uint64_t> wait_ns;
+    std::optional<std::uint64_t> fallbacks;
+    std::optional<std::uint64_t> detector_walks;
+    std::optional<std::uint64_t> detector_edges;
+    std::optional<std::uint64_t> held_list_bytes_max;
+    bool checked = false;
+    std::vector<std::string> faults;  ///< what the check found wrong, a sentence each
+};
+
+struct replay_request {
+    replay::recorded_program const* program = nullptr;
+    std::uint64_t threads = 1;  ///< traced_threads: one per recorded thread
+    bool check = false;
+};
+
+struct replay_outcome {
+    row_outcome row;
+    std::uint64_t threads = 1;  ///< that it ran with
+};
+
+/// Facts that decide which columns apply.
+struct policy_facts {
+    restart_reason reason = restart_reason::conflict;
+    bool restarts = true;  ///< false: no conflict makes a transaction restart
+};
+
+class policy_runner {
+public:
+    policy_runner() = default;
+    policy_runner(policy_runner const&) = delete;
+    policy_runner& operator=(policy_runner const&) = delete;
+    virtual ~policy_runner() = default;
+
+    [[nodiscard]] virtual std::string_view name() const noexcept = 0;
+    [[nodiscard]] virtual policy_facts facts() const noexcept = 0;
+    [[nodiscard]] virtual row_outcome run(row_request const&) const = 0;
+    [[nodiscard]] virtual replay_outcome replay(replay_request const&) const = 0;
+};
+
+/// All that were compiled in, in the order of the registry.
+std::vector<policy_runner const*> const& policy_runners();
+/// Requires: one of that name.
+policy_runner const& find_runner(std::string_view name);
+
+}  // namespace manylock::stress
