@@ -1,0 +1,38 @@
+// One type that carries policy, options and platform through the engine, and the minor knobs.
+#pragma once
+
+#include <cstdint>
+
+#include <manylock/mode.hpp>
+#include <manylock/policy.hpp>
+
+namespace manylock {
+
+/// Knobs of a domain. A misspelt one does not compile: domain<P, options{.spin_limit = 0}>.
+struct options {
+    /// Pauses that a waiter spends looking before it yields; 0 goes straight to yielding.
+    unsigned spin_limit = 200;
+    /// Yields after the spin, before the waiter parks.
+    unsigned yield_limit = 2;
+    /// Every transaction's held locks are readable by a wait-for snapshot, under any policy. Costs what
+    /// cycle_detection's held-lock list costs. Without it a snapshot shows the locks that are waited for.
+    bool publish_holds = false;
+    /// Calls the domain's event sink at contended grants, restarts and commits (event.hpp).
+    bool events = false;
+};
+
+namespace detail {
+
+template <conflict_policy Policy, options Options, class Platform>
+struct config {
+    using policy = Policy;
+    using platform = Platform;
+    static constexpr options knobs = Options;
+    static constexpr policy_needs needs = Policy::needs;
+    /// Shared holders are linked from the lock, so that each can be compared and wounded.
+    static constexpr bool known_readers = needs.holders;
+    static constexpr bool published_holds = needs.held_list || Options.publish_holds;
+};
+
+}  // namespace detail
+}  // namespace manylock

@@ -1,0 +1,157 @@
+// A domain: a family of locks and the transactions on them, under one policy picked at compile time.
+//
+//     manylock::domain<manylock::policies::wound_wait> accounts;
+//     accounts.run([&](auto& txn) {
+//         txn.lock(from.lock);   // any order, found as you go; throws the restart
+//         txn.lock(to.lock);
+//     });                        // everything is released here
+//
+// Behaviour across fork(): the child has only the forking thread, so locks that other threads held stay
+// held for ever there. Use a domain in the child only if no other thread used it when fork was called,
+// or not at all; exec makes the question go away.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <string>
+#include <type_traits>
+#include <utility>
+
+#include <manylock/platform/native.hpp>
+#include <manylock/transaction.hpp>
+
+namespace manylock {
+
+/// How domain::run retries.
+struct retry_options {
+    std::uint64_t max_attempts = 0;  ///< 0: until it commits. Reached: run throws `abandoned`.
+    /// Called after each restart, holding nothing, before the wait for the contending lock.
+    std::function<void(restart_reason, std::uint64_t attempt)> on_restart{};
+};
+
+enum class read_status : std::uint8_t {
+    fast,       ///< by the object's own lock
+    fell_back,  ///< through the umbrella
+    stale       ///< the object was detached: nothing is held, look it up again
+};
+
+template <conflict_policy Policy, options Options = options{}, class Platform = platform::native>
+class domain {
+public:
+    using config = detail::config<Policy, Options, Platform>;
+    using policy = Policy;
+    using platform = Platform;
+    using transaction = basic_transaction<config>;
+    using lock_type = typename transaction::lock_type;
+    using read_section = typename Platform::read_section;
+    static constexpr options knobs = Options;
+
+    domain() = default;
+    /// `level` orders domains: a transaction may begin inside one of a lower level only (checked builds).
+    explicit domain(int level) { core_.level = level; }
+
+    /// Runs `body(transaction&)` until it commits, and returns what the body returns. A body may use the
+    /// throwing acquire forms, or the value forms and simply return when it is told to restart: what it
+    /// returns then is dropped. Any other exception leaves with everything released, without a retry.
+    /// Requires: the body can be run again from its beginning.
+    /// Blocks:   while acquiring, and between attempts until the contending lock was free.
+    template <class Body>
+    auto run(Body&& body) -> std::invoke_result_t<Body&, transaction&> {
+        return run_with(std::forward<Body>(body), [](transaction&) {});
+    }
+    template <class Body>
+    auto run(retry_options const& retry, Body&& body) -> std::invoke_result_t<Body&, transaction&> {
+        return run_with(std::forward<Body>(body), [&retry](transaction& txn) {
+            auto const attempt = txn.attempt();
+            auto const reason = txn.last_restart();
+            if (retry.max_attempts != 0 && attempt >= retry.max_attempts) {
+                txn.abandon();
+                throw abandoned{reason, attempt};
+            }
+            if (retry.on_restart) {
+                txn.release_everything();
+                retry.on_restart(reason, attempt);
+            }
+        });
+    }
+
+    /// A transaction by hand: on a restart call rollback() and begin anew; at the end commit().
+    [[nodiscard]] transaction begin() { return transaction{core_}; }
+
+    /// A held single-object read; gives it back when destroyed.
+    class [[nodiscard]] read_guard {
+    public:
+        read_guard(read_guard&& other) noexcept
+            : core_{std::exchange(other.core_, nullptr)}, lock_{other.lock_}, status_{other.status_} {}
+        read_guard& operator=(read_guard&&) = delete;
+        ~read_guard() { release(); }
+        [[nodiscard]] read_status status() const noexcept { return status_; }
+        [[nodiscard]] explicit operator bool() const noexcept { return core_ != nullptr; }
+        void release() noexcept {
+            if (auto* const core = std::exchange(core_, nullptr)) end_read(*core, *lock_, status_);
+        }
+
+    private:
+        friend class domain;
+        read_guard(detail::domain_core<config>* core, lock_type* lock, read_status status) noexcept
+            : core_{core}, lock_{lock}, status_{status} {}
+        detail::domain_core<config>* core_;
+        lock_type* lock_;
+        read_status status_;
+    };
+
+    /// Single-object read: the cheapest way to look at one object, the same under every policy. It holds
+    /// nothing else and asks for nothing else, so it never restarts anyone, nor is it restarted. Under
+    /// umbrella it takes the umbrella (shared) only if the object is marked.
+    /// Requires: no transaction of this domain begins while the guard lives.
+    /// Blocks:   behind exclusive holders and waiters.    Allocates: no.
+    read_guard read_lock(lock_type& lock) { return read_lock_in(lock, nullptr); }
+    /// For a lock found by lock-free lookup inside `section`, which is left before waiting.
+    read_guard read_lock(lock_type& lock, read_section& section) {
+        return read_lock_in(lock, &section);
+    }
+    /// The same without waiting and without fallback: empty if the object cannot be read right now.
+    read_guard try_read_lock(lock_type& lock);
+    /// Runs `body()` under the single-object read; false, without running it, if the object is stale.
+    template <class Body>
+    bool read(lock_type& lock, Body&& body) {
+        auto const guard = read_lock(lock);
+        if (!guard) return false;
+        std::forward<Body>(body)();
+        return true;
+    }
+
+    [[nodiscard]] statistics stats() const {
+        statistics total;
+        core_.shared.pool.for_each([&](auto const& block) { block.count.add_to(total); });
+        return total;
+    }
+    /// Names a lock in reports and graphs. Takes a mutex; not for the hot path.
+    void name_lock(lock_type const& lock, std::string name) {
+        std::lock_guard const guard{core_.names_mutex};
+        core_.names[&lock] = std::move(name);
+    }
+    /// Requires: options::events; no transaction is running.
+    void set_event_sink(event_sink sink, void* user) noexcept {
+        static_assert(Options.events, "set options{.events = true} to receive events");
+        core_.sink = sink;
+        core_.sink_user = user;
+    }
+    /// For the wait-for graph; see manylock/graph/.
+    [[nodiscard]] detail::domain_core<config>& core() noexcept { return core_; }
+
+private:
+    template <class Body, class OnRestart>
+    auto run_with(Body&& body, OnRestart on_restart) -> std::invoke_result_t<Body&, transaction&>;
+    read_guard read_lock_in(lock_type& lock, read_section* section);
+    static void end_read(detail::domain_core<config>& core, lock_type& lock,
+                         read_status status) noexcept;
+    static auto wait_for_read(detail::domain_core<config>& core, queued_lock<config>& lock,
+                              read_section* section, bool fallback) -> acquire_result;
+
+    detail::domain_core<config> core_;
+};
+
+}  // namespace manylock
+
+#include <manylock/domain_impl.hpp>

@@ -1,0 +1,56 @@
+// The state of a domain that its transactions share. All of it is cold: an uncontended transaction
+// touches none of these lines but the thread's own control block (E5).
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <mutex>
+#include <string>
+
+#include <manylock/arbiter.hpp>
+#include <manylock/event.hpp>
+#include <manylock/marked_lock.hpp>
+
+namespace manylock::detail {
+
+template <class Config>
+struct domain_core {
+    using platform = typename Config::platform;
+    using lock_type =
+        std::conditional_t<Config::needs.umbrella, marked_lock<Config>, queued_lock<Config>>;
+
+    arbitration<Config> shared;
+    /// Umbrella only: taken exclusively by transactions, shared by readers that fell back.
+    queued_lock<Config> umbrella;
+    /// Umbrella only: number of the present or next umbrella holder. 0 is the number of no holder.
+    typename platform::template atomic<std::uint32_t> sequence{1};
+
+    event_sink sink = nullptr;
+    void* sink_user = nullptr;
+    int level = 0;
+
+    mutable typename platform::mutex names_mutex;
+    std::map<void const*, std::string> names;
+
+    void tell(event const& e) const noexcept {
+        if (sink != nullptr) sink(sink_user, e);
+    }
+    void adopt(lock_type* lock) {
+        if constexpr (checks_enabled) lock->home_.adopt(this);
+        (void)lock;
+    }
+    /// The rank of a lock whose caller names none is its address.
+    [[nodiscard]] static std::uintptr_t rank_of(lock_type const& lock, std::uintptr_t named) noexcept {
+        return named != 0 ? named : reinterpret_cast<std::uintptr_t>(&lock);
+    }
+    /// The last single-object reader has left an object that the umbrella's holder wants to mark.
+    void wake_marker() noexcept {
+        // acquire; pairs with the exchange by which the holder took the umbrella
+        auto const w = umbrella.word_.load(platform::acquire);
+        if ((w & word::exclusive) != 0) {
+            word::pointer<control_block<Config>>(w)->park.deliver(signal::poke);
+        }
+    }
+};
+
+}  // namespace manylock::detail

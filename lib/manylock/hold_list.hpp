@@ -1,0 +1,276 @@
+// What a transaction holds. One structure serves as the release list (plain stores) and, where the policy
+// asks for it, as the held-lock list that other transactions read (atomic stores; memory that is never
+// freed before the domain dies). Entries have stable addresses, since a lock may link to them, and come
+// in chunks that double: nothing is allocated in steady state, and looking a lock up is O(1) amortised.
+#pragma once
+
+#include <array>
+#include <bit>
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <type_traits>
+#include <vector>
+
+#include <manylock/config.hpp>
+
+namespace manylock {
+template <class Config>
+class queued_lock;
+}
+
+namespace manylock::detail {
+
+template <class Config>
+struct control_block;
+
+/// Same interface as an atomic, for lists that nobody else reads.
+template <class T>
+struct plain_cell {
+    T value{};
+    template <class Order>
+    [[nodiscard]] T load(Order) const noexcept { return value; }
+    template <class Order>
+    void store(T v, Order) noexcept { value = v; }
+};
+
+template <class Config>
+struct hold;
+
+struct no_reader_links {};
+/// Links the shared holders of one lock; read and written under that lock's latch.
+template <class Config>
+struct reader_links {
+    control_block<Config>* holder = nullptr;
+    hold<Config>* next = nullptr;
+    hold<Config>* previous = nullptr;
+};
+struct no_rank {};
+struct with_rank { std::uintptr_t rank = 0; };
+
+/// One hold. The lock's address and the mode share a word, so that a reader never sees half of it.
+template <class Config>
+struct hold : std::conditional_t<Config::known_readers, reader_links<Config>, no_reader_links>,
+              std::conditional_t<Config::needs.rank, with_rank, no_rank> {
+    using lock_type = queued_lock<Config>;
+    using platform = typename Config::platform;
+    template <class T>
+    using cell = std::conditional_t<Config::published_holds,
+                                    typename platform::template atomic<T>, plain_cell<T>>;
+
+    cell<std::uintptr_t> lock_and_mode{};
+
+    void set(lock_type const* lock, mode m) noexcept {
+        // release; pairs with the acquire in read; a walker that sees it sees the lock initialised
+        lock_and_mode.store(reinterpret_cast<std::uintptr_t>(lock) | static_cast<std::uintptr_t>(m),
+                            platform::release);
+    }
+    void clear() noexcept {
+        lock_and_mode.store(0, platform::release);  // release: who sees it sees that our wait is over
+    }
+    [[nodiscard]] std::uintptr_t read() const noexcept {
+        return lock_and_mode.load(platform::acquire);  // acquire; pairs with the release in set
+    }
+    [[nodiscard]] lock_type* lock() const noexcept {
+        return reinterpret_cast<lock_type*>(read() & ~std::uintptr_t{3});
+    }
+    [[nodiscard]] mode held_mode() const noexcept { return static_cast<mode>(read() & 3U); }
+};
+
+/// Finds an entry by lock address once scanning would be slow. Open addressing, rebuilt when it grows.
+class hold_index {
+public:
+    static constexpr std::uint32_t none = ~std::uint32_t{0};
+
+    void clear() noexcept {
+        if (used_ == 0) return;
+        for (auto& s : slots_) s = {};
+        used_ = 0;
+    }
+    void insert(std::uintptr_t key, std::uint32_t index) {
+        if ((used_ + 1) * 2 > slots_.size()) grow();
+        place(key, index);
+    }
+    [[nodiscard]] std::uint32_t find(std::uintptr_t key) const noexcept {
+        if (slots_.empty()) return none;
+        for (auto i = start(key);; i = (i + 1) & (slots_.size() - 1)) {
+            if (slots_[i].key == key) return slots_[i].index;
+            if (slots_[i].key == 0) return none;
+        }
+    }
+
+private:
+    struct slot {
+        std::uintptr_t key = 0;
+        std::uint32_t index = none;
+    };
+    [[nodiscard]] std::size_t start(std::uintptr_t key) const noexcept {
+        return static_cast<std::size_t>((key >> 3) * 0x9e3779b97f4a7c15ULL >> 20) &
+               (slots_.size() - 1);
+    }
+    void place(std::uintptr_t key, std::uint32_t index) noexcept {
+        auto i = start(key);
+        while (slots_[i].key != 0 && slots_[i].key != key) i = (i + 1) & (slots_.size() - 1);
+        if (slots_[i].key == 0) ++used_;
+        slots_[i] = {key, index};
+    }
+    void grow() {
+        std::vector<slot> old(slots_.empty() ? 64 : slots_.size() * 2);
+        old.swap(slots_);
+        used_ = 0;
+        for (auto const& s : old) {
+            if (s.key != 0) place(s.key, s.index);
+        }
+    }
+    std::vector<slot> slots_;
+    std::size_t used_ = 0;
+};
+
+/// Written by the transaction alone. A walker reads it only while the transaction waits, when it does
+/// not change, and checks afterwards that the wait has not ended in between.
+template <class Config>
+class hold_list {
+public:
+    using entry = hold<Config>;
+    using lock_type = queued_lock<Config>;
+    using platform = typename Config::platform;
+    static constexpr std::uint32_t first_chunk = 8;
+    static constexpr std::uint32_t scan_limit = 16;
+
+    hold_list() noexcept { chunks_[0].store(inline_.data(), platform::relaxed); }  // before sharing
+    hold_list(hold_list const&) = delete;
+    hold_list& operator=(hold_list const&) = delete;
+    ~hold_list() {
+        for (std::size_t k = 1; k < chunks_.size(); ++k) {
+            delete[] chunks_[k].load(platform::relaxed);  // relaxed: nobody else is left
+        }
+    }
+
+    /// Entries in use, holes of early releases included.
+    [[nodiscard]] std::uint32_t size() const noexcept {
+        return size_.load(platform::acquire);  // acquire; pairs with the release in push
+    }
+    [[nodiscard]] std::uint32_t held() const noexcept { return held_; }
+
+    /// The entry that the next push will fill. May allocate (strong guarantee): call it before
+    /// acquiring.
+    [[nodiscard]] entry& reserve() {
+        auto const n = own_size();
+        if (n < first_chunk) [[likely]] return inline_[n];
+        if (holes_ > n / 2) return at(find_hole());
+        auto const [chunk, offset] = locate(n);
+        auto* entries = chunks_[chunk].load(platform::relaxed);  // relaxed: only we store it
+        if (entries == nullptr) {
+            entries = new entry[first_chunk << chunk];
+            chunks_[chunk].store(entries, platform::release);  // release; pairs with at()
+        }
+        return entries[offset];
+    }
+    /// Requires: e is what reserve() returned last.
+    void push(entry& e, lock_type const* lock, mode m) noexcept {
+        e.set(lock, m);
+        ++held_;
+        auto const n = own_size();
+        if (holes_ > 0 && is_hole(e, n)) {
+            --holes_;
+            indexed_ = 0;  // the hole lies below what is indexed: rebuild at the next need
+            return;
+        }
+        size_.store(n + 1, platform::release);  // release; pairs with size()
+    }
+    [[nodiscard]] entry* find(lock_type const* lock) {
+        auto const n = own_size();
+        if (n > scan_limit) {
+            index_up_to(n);
+            auto const i = index_.find(reinterpret_cast<std::uintptr_t>(lock));
+            if (i == hold_index::none || i >= n) return nullptr;
+            auto& e = at(i);
+            return e.lock() == lock ? &e : nullptr;
+        }
+        for (std::uint32_t i = n; i-- > 0;) {
+            if (auto& e = at(i); e.lock() == lock) return &e;
+        }
+        return nullptr;
+    }
+    /// Forgets one entry, before the rest.
+    void remove(entry& e) noexcept {
+        e.clear();
+        --held_;
+        ++holes_;
+        auto n = own_size();
+        while (n > 0 && at(n - 1).read() == 0) {
+            --n;
+            --holes_;
+        }
+        if (n < indexed_) indexed_ = n;  // what the index knows beyond n is checked when found
+        size_.store(n, platform::release);  // release: as in hold::clear
+    }
+    /// Calls f(entry&) for all, latest first, then forgets them.
+    template <class F>
+    void drain(F f) noexcept {
+        auto const n = own_size();
+        for (std::uint32_t i = n; i-- > 0;) {
+            if (auto& e = at(i); e.read() != 0) f(e);
+        }
+        size_.store(0, platform::release);  // release: as in hold::clear
+        held_ = 0;
+        holes_ = 0;
+        if (indexed_ > 0 || n > scan_limit) {
+            index_.clear();
+            indexed_ = 0;
+        }
+    }
+    [[nodiscard]] entry const& at(std::uint32_t i) const noexcept {
+        if (i < first_chunk) [[likely]] return inline_[i];
+        auto const [chunk, offset] = locate(i);
+        return chunks_[chunk].load(platform::acquire)[offset];  // acquire; pairs with reserve
+    }
+    [[nodiscard]] entry& at(std::uint32_t i) noexcept {
+        return const_cast<entry&>(static_cast<hold_list const&>(*this).at(i));
+    }
+
+private:
+    struct place {
+        std::uint32_t chunk;
+        std::uint32_t offset;
+    };
+    // Chunk k has 8 * 2^k entries and starts at 8 * (2^k - 1).
+    [[nodiscard]] static constexpr place locate(std::uint32_t i) noexcept {
+        auto const scaled = i / first_chunk + 1;
+        auto const chunk = static_cast<std::uint32_t>(std::bit_width(scaled)) - 1;
+        return {chunk, i - first_chunk * ((1U << chunk) - 1)};
+    }
+    [[nodiscard]] std::uint32_t own_size() const noexcept {
+        return size_.load(platform::relaxed);  // relaxed: only we store it
+    }
+    [[nodiscard]] std::uint32_t find_hole() noexcept {
+        std::uint32_t i = 0;
+        while (at(i).read() != 0) ++i;
+        return i;
+    }
+    [[nodiscard]] bool is_hole(entry const& e, std::uint32_t n) const noexcept {
+        auto const [chunk, offset] = locate(n);
+        auto const* next = chunks_[chunk].load(platform::relaxed);  // relaxed: only we store it
+        return next == nullptr || &e != next + offset;
+    }
+    void index_up_to(std::uint32_t n) {
+        if (indexed_ == 0) index_.clear();
+        for (; indexed_ < n; ++indexed_) {
+            if (auto const key = at(indexed_).read() & ~std::uintptr_t{3}; key != 0) {
+                index_.insert(key, indexed_);
+            }
+        }
+    }
+
+    template <class T>
+    using cell = typename entry::template cell<T>;
+    cell<std::uint32_t> size_{};
+    std::uint32_t held_ = 0;
+    std::uint32_t holes_ = 0;
+    std::uint32_t indexed_ = 0;
+    std::array<entry, first_chunk> inline_{};
+    std::array<cell<entry*>, 26> chunks_{};
+    hold_index index_;
+};
+
+}  // namespace manylock::detail

@@ -1,0 +1,164 @@
+// The queued lock: one word and the head of its wait queue, 16 bytes, no heap memory. Fast paths only;
+// everything that meets a conflict is arbiter.hpp's. Used by every policy but umbrella, whose objects
+// are marked instead (marked_lock.hpp) and whose one umbrella is itself a queued lock.
+//
+// State (x)     | exclusive request  | shared request      | release
+// free          | -> exclusive       | -> shared(1)        | misuse
+// shared(n)     | waits              | -> shared(n+1)      | -> shared(n-1), free at 0
+// exclusive     | waits              | waits               | -> free, or handed to the queue's first
+// x + waiters   | queues             | queues, unless older than every conflicting waiter
+// x + detached  | restart(stale)     | restart(stale)      | as x
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <type_traits>
+
+#include <manylock/config.hpp>
+#include <manylock/control_block.hpp>
+#include <manylock/lock_word.hpp>
+#include <manylock/misuse.hpp>
+
+namespace manylock {
+
+namespace detail {
+template <class Config>
+class arbiter;
+template <class Config>
+class wait_queue;
+template <class Config>
+class wait_graph_view;
+template <class Config>
+struct domain_core;
+
+/// Checked builds: which domain a lock belongs to, fixed at its first use.
+template <class Config>
+struct home {
+    typename Config::platform::template atomic<void const*> domain{nullptr};
+    void adopt(void const* by) {
+        void const* expected = nullptr;
+        // relaxed: a check, nothing is ordered by it
+        if (!domain.compare_exchange_strong(expected, by, Config::platform::relaxed,
+                                            Config::platform::relaxed)) {
+            check_use(expected == by, "lock used with two domains: a lock belongs to one domain");
+        }
+    }
+};
+struct no_home {
+    void adopt(void const*) noexcept {}
+};
+template <class Config>
+using home_of = std::conditional_t<checks_enabled, home<Config>, no_home>;
+}  // namespace detail
+
+template <class Config>
+class basic_transaction;
+template <conflict_policy Policy, options Options, class Platform>
+class domain;
+
+template <class Config>
+class queued_lock {
+public:
+    using platform = typename Config::platform;
+    using block = detail::control_block<Config>;
+    using entry = detail::hold<Config>;
+
+    queued_lock() noexcept = default;
+    queued_lock(queued_lock const&) = delete;
+    queued_lock& operator=(queued_lock const&) = delete;
+    ~queued_lock() {
+        if constexpr (checks_enabled) {
+            auto const w = word_.load(platform::relaxed);  // relaxed: a check
+            if ((w & detail::word::waiters) != 0) {
+                detail::report_in_destructor("lock destroyed while a transaction waits for it");
+            } else if ((w & ~detail::word::detached) != 0) {
+                detail::report_in_destructor("lock destroyed while held");
+            }
+        }
+        platform::wait_for_readers();
+    }
+
+    /// True if somebody holds the lock or waits for it. A hint: it may be outdated when it returns.
+    [[nodiscard]] bool busy() const noexcept {
+        return (word_.load(platform::relaxed) & ~detail::word::detached) != 0;  // relaxed: a hint
+    }
+    [[nodiscard]] bool has_waiters() const noexcept {
+        // relaxed: a hint; walkers order themselves by a fence before they look
+        return (word_.load(platform::relaxed) & detail::word::waiters) != 0;
+    }
+    [[nodiscard]] bool detached() const noexcept {
+        // acquire; pairs with the unlatch in detach
+        return (word_.load(platform::acquire) & detail::word::detached) != 0;
+    }
+    /// Number of waiting requests. Takes the latch; for tests and reports.
+    [[nodiscard]] std::size_t waiter_count() noexcept {
+        using queue = detail::wait_queue<Config>;
+        auto const w = queue::latch(*this);
+        std::size_t n = 0;
+        for (auto* b = queue::first(*this); b != nullptr; b = queue::next(*b)) ++n;
+        queue::unlatch(*this, w);
+        return n;
+    }
+
+private:
+    friend class detail::arbiter<Config>;
+    friend class detail::wait_queue<Config>;
+    friend class basic_transaction<Config>;
+    friend struct detail::domain_core<Config>;
+    template <conflict_policy P, options O, class Platform>
+    friend class domain;
+
+    /// One compare-exchange from free. acq_rel: acquire what the last holder wrote; release our control
+    /// block to whoever finds it in the word.
+    bool try_exclusive(block& me) noexcept {
+        detail::word::type expected = 0;
+        return word_.compare_exchange_strong(
+            expected, detail::word::payload(&me) | detail::word::exclusive, platform::acq_rel,
+            platform::relaxed);
+    }
+    bool try_release_exclusive(block& me) noexcept {
+        auto expected = detail::word::payload(&me) | detail::word::exclusive;
+        // release: the next holder sees what we wrote
+        return word_.compare_exchange_strong(expected, 0, platform::release, platform::relaxed);
+    }
+    /// Adds `unit` if nothing bars shared holders. Acquire as in try_exclusive.
+    bool try_add_reader(detail::word::type unit) noexcept {
+        auto w = word_.load(platform::relaxed);  // relaxed: the exchange decides
+        while ((w & detail::word::blocks_shared) == 0 && !reader_field_full(w, unit)) {
+            if (word_.compare_exchange_weak(w, w + unit, platform::acq_rel, platform::relaxed)) {
+                return true;
+            }
+        }
+        return false;
+    }
+    bool try_remove_reader(detail::word::type unit) noexcept {
+        auto w = word_.load(platform::relaxed);  // relaxed: the exchange decides
+        while ((w & (detail::word::latch | detail::word::waiters)) == 0) {
+            // release: a later exclusive holder sees that our reads are over
+            if (word_.compare_exchange_weak(w, w - unit, platform::release, platform::relaxed)) {
+                return true;
+            }
+        }
+        return false;
+    }
+    [[nodiscard]] bool held_exclusively_by(block const& me) const noexcept {
+        auto const w = word_.load(platform::relaxed);  // relaxed: only we store and remove ourselves
+        return (w & detail::word::exclusive) != 0 && detail::word::pointer<block>(w) == &me;
+    }
+    /// False if one of its shared holders may be the caller.
+    [[nodiscard]] bool free_of_readers() const noexcept {
+        auto const w = word_.load(platform::relaxed);  // relaxed: only we store and remove ourselves
+        return (w & detail::word::exclusive) != 0 || (w & detail::word::payload_mask) == 0;
+    }
+    [[nodiscard]] static bool reader_field_full(detail::word::type w,
+                                                detail::word::type unit) noexcept {
+        return unit == detail::word::single_one &&
+               (w & detail::word::single_mask) == detail::word::single_mask;
+    }
+
+    typename platform::template atomic<detail::word::type> word_{0};
+    typename platform::template atomic<block*> queue_{nullptr};
+    [[no_unique_address]] detail::home_of<Config> home_;
+};
+
+}  // namespace manylock

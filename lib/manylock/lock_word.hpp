@@ -1,0 +1,44 @@
+// The 64-bit word of a queued lock.
+//
+//   bits 63..16  payload: the exclusive holder's control block, or who reads: a count of shared holders
+//                (anonymous readers), or the first of the linked hold entries (known readers)
+//   bits 15..4   known readers only: count of single-object readers, which never wait while holding and
+//                therefore need no identity
+//   bit 3        detached: the object left its container; acquisitions answer `stale`.  Never cleared.
+//   bit 2        exclusive: payload is a control block.  Must be set iff an exclusive holder exists.
+//   bit 1        waiters: may be set with an empty queue only while the latch is held; must not be clear
+//                with a waiter queued (lost wake-up).
+//   bit 0        latch: freezes the word and the queue for its holder; everyone else spins.
+//
+// A free lock nobody waits for is 0, so the exclusive fast path is one compare-exchange from 0.
+#pragma once
+
+#include <cstdint>
+
+namespace manylock::detail::word {
+
+using type = std::uint64_t;
+
+inline constexpr type latch = 1;
+inline constexpr type waiters = 2;
+inline constexpr type exclusive = 4;
+inline constexpr type detached = 8;
+inline constexpr type single_one = 16;
+inline constexpr type single_mask = 0xfff0;
+inline constexpr unsigned payload_shift = 16;
+inline constexpr type payload_one = type{1} << payload_shift;
+inline constexpr type payload_mask = ~(payload_one - 1);
+/// Any of these sends a shared request to the slow path.
+inline constexpr type blocks_shared = latch | waiters | exclusive | detached;
+
+template <class T>
+[[nodiscard]] T* pointer(type w) noexcept {
+    return reinterpret_cast<T*>(w >> payload_shift);
+}
+/// Requires: a user-space address of at most 48 bits (x86-64 with 4 levels, arm64 with 48-bit VA).
+[[nodiscard]] inline type payload(void const* p) noexcept {
+    return reinterpret_cast<type>(p) << payload_shift;
+}
+[[nodiscard]] constexpr type count(type w) noexcept { return w >> payload_shift; }
+
+}  // namespace manylock::detail::word

@@ -1,0 +1,151 @@
+// The native platform: std::atomic, futex, the machine's clock and threads. A platform is a type with
+// the members of `native`; the engine and the policies touch the machine only through it, so that the
+// same sources run on a simulator or under a model checker. Concept and contract: platform/concept.hpp.
+#pragma once
+
+#include <atomic>
+#include <chrono>
+#include <cstdint>
+#include <mutex>
+#include <thread>
+#include <type_traits>
+
+#if defined(__linux__)
+#include <cerrno>
+#include <climits>
+#include <ctime>
+#include <linux/futex.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+#else
+#error "manylock: the native platform needs Linux's futex"
+#endif
+
+#if defined(__SANITIZE_THREAD__)
+#define MANYLOCK_TSAN 1
+#elif defined(__has_feature)
+#if __has_feature(thread_sanitizer)
+#define MANYLOCK_TSAN 1
+#endif
+#endif
+
+#include <manylock/platform/grace.hpp>
+#include <manylock/platform/thread_cache.hpp>
+
+namespace manylock::platform {
+
+struct native {
+    template <class T>
+    using atomic = std::atomic<T>;
+    using mutex = std::mutex;  // cold paths only
+
+    static constexpr auto relaxed = std::memory_order_relaxed;
+    static constexpr auto acquire = std::memory_order_acquire;
+    static constexpr auto release = std::memory_order_release;
+    static constexpr auto acq_rel = std::memory_order_acq_rel;
+    static constexpr auto seq_cst = std::memory_order_seq_cst;
+
+    /// Full fence. TSan does not model stand-alone fences, so there it is a read-modify-write.
+    static void fence() noexcept {
+#ifdef MANYLOCK_TSAN
+        // (F0) seq_cst read-modify-write: all fences meet in this one location's order
+        static std::atomic<unsigned> meeting_point{0};
+        meeting_point.fetch_add(1, std::memory_order_seq_cst);
+#else
+        std::atomic_thread_fence(std::memory_order_seq_cst);  // every caller names its partner
+#endif
+    }
+
+    static void pause() noexcept {
+#if defined(__x86_64__) || defined(__i386__)
+        __builtin_ia32_pause();
+#elif defined(__aarch64__)
+        asm volatile("yield" ::: "memory");
+#endif
+    }
+    static void yield() noexcept { std::this_thread::yield(); }
+
+    using time_point = std::chrono::steady_clock::time_point;
+    [[nodiscard]] static time_point now() noexcept { return std::chrono::steady_clock::now(); }
+    [[nodiscard]] static std::uint64_t ns_between(time_point from, time_point to) noexcept {
+        return static_cast<std::uint64_t>(
+            std::chrono::duration_cast<std::chrono::nanoseconds>(to - from).count());
+    }
+
+    /// Where one thread waits for signals from others. Signals are bits that stay set until cleared, so
+    /// none is lost between looking and sleeping; the sleeper's own bit tells senders to wake it.
+    class parker {
+    public:
+        static constexpr std::uint32_t sleeping = 1;  // senders must not use this bit
+
+        /// Forgets old signals. What their senders wrote before sending is visible afterwards.
+        void reset() noexcept {
+            word_.exchange(0, std::memory_order_acq_rel);  // (P1) acquire; pairs (P4); sees marks
+        }
+        [[nodiscard]] std::uint32_t signals() const noexcept {
+            // (P2) acquire load; pairs (P4); sees what the sender wrote before
+            return word_.load(std::memory_order_acquire) & ~sleeping;
+        }
+        void clear(std::uint32_t bits) noexcept {
+            word_.fetch_and(~bits, std::memory_order_acq_rel);  // (P3) acquire; pairs (P4)
+        }
+        /// Sleeps until a signal is there, or `deadline` (if given) has passed. May wake early.
+        void wait(time_point const* deadline) noexcept {
+            std::uint32_t seen = 0;
+            // acq_rel: as (P2) when it fails; nothing is published by the bit itself
+            if (!word_.compare_exchange_strong(seen, sleeping, std::memory_order_acq_rel,
+                                               std::memory_order_acquire) &&
+                seen != sleeping) {
+                return;
+            }
+            futex_wait(sleeping, deadline);
+            word_.fetch_and(~sleeping, std::memory_order_acq_rel);  // acquire; pairs (P4)
+        }
+        /// After the bits are visible the waiter may be gone and its parker serve another wait; only the
+        /// address is used from there on, and the worst that it can cause is an early return from wait.
+        void deliver(std::uint32_t bits) noexcept {
+            // (P4) release; pairs (P1, P2, P3); publishes what the sender wrote before
+            auto const before = word_.fetch_or(bits, std::memory_order_acq_rel);
+            if ((before & sleeping) != 0) futex_wake();
+        }
+
+    private:
+        void futex_wait(std::uint32_t expected, time_point const* deadline) noexcept {
+            timespec at{};
+            timespec const* until = nullptr;
+            if (deadline != nullptr) {  // steady_clock is CLOCK_MONOTONIC, which the bitset form takes
+                auto const since = deadline->time_since_epoch();
+                auto const seconds = std::chrono::duration_cast<std::chrono::seconds>(since);
+                at.tv_sec = static_cast<time_t>(seconds.count());
+                at.tv_nsec = static_cast<long>(
+                    std::chrono::duration_cast<std::chrono::nanoseconds>(since - seconds).count());
+                until = &at;
+            }
+            ::syscall(SYS_futex, &word_, FUTEX_WAIT_BITSET_PRIVATE, expected, until, nullptr,
+                      FUTEX_BITSET_MATCH_ANY);
+        }
+        void futex_wake() noexcept {
+            ::syscall(SYS_futex, &word_, FUTEX_WAKE_PRIVATE, 1, nullptr, nullptr, 0);
+        }
+        static_assert(sizeof(std::atomic<std::uint32_t>) == 4);
+        std::atomic<std::uint32_t> word_{0};
+    };
+
+    /// Protects the memory of locks that another transaction holds while a walk looks at them.
+    using read_section = grace::section;
+    /// Returns when every read section that could know the caller's object has ended.
+    static void wait_for_readers() noexcept { grace::synchronize(); }
+
+    /// Keeps a contending lock's memory between a restart and its reacquisition. Nothing to do here:
+    /// whoever frees locks of this platform's domains must know that nobody is still using them.
+    struct restart_pin {
+        void enter() noexcept {}
+        void leave() noexcept {}
+    };
+
+    /// One spare control block per thread and pool, so that begin and end touch nothing shared.
+    template <class Block, class Pool>
+    using block_cache = thread_cache<Block, Pool>;
+};
+
+}  // namespace manylock::platform

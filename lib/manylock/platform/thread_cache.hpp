@@ -1,0 +1,97 @@
+// One spare block per thread and pool. An optimisation only: nothing in the semantics depends on the
+// thread (E7). A pool has an id that is never reused; a cached block of a dead pool is just forgotten,
+// its memory went with the pool. When a thread ends, blocks of living pools are given back.
+#pragma once
+
+#include <atomic>
+#include <array>
+#include <cstdint>
+#include <mutex>
+#include <unordered_map>
+
+namespace manylock::platform {
+
+template <class Block, class Pool>
+class thread_cache {
+public:
+    static std::uint64_t new_pool_id(Pool& pool) {
+        static std::atomic<std::uint64_t> last{0};
+        auto const id = last.fetch_add(1, std::memory_order_relaxed) + 1;  // relaxed: only unique
+        std::lock_guard const guard{registry_mutex()};
+        registry().emplace(id, &pool);
+        return id;
+    }
+    static void pool_dies(std::uint64_t id) noexcept {
+        std::lock_guard const guard{registry_mutex()};
+        registry().erase(id);
+    }
+
+    /// The thread's spare block of pool `id`, or null.
+    static Block* take(std::uint64_t id) noexcept {
+        for (auto& slot : slots_) {
+            if (slot.pool_id == id) {
+                auto* const block = slot.block;
+                slot = {};
+                return block;
+            }
+        }
+        return nullptr;
+    }
+    /// Keeps `block` if there is room; false if the pool must take it back.
+    static bool keep(std::uint64_t id, Block* block) noexcept {
+        for (auto& slot : slots_) {
+            if (slot.pool_id == 0 || slot.pool_id == id) {
+                if (slot.pool_id == id) return false;
+                slot = {id, block};
+                arm();
+                return true;
+            }
+        }
+        // All slots belong to other pools, maybe dead ones: one of them has to go.
+        auto const victim = slots_[id % slots_.size()];
+        slots_[id % slots_.size()] = {id, block};
+        give_back(victim.pool_id, victim.block);
+        return true;
+    }
+
+private:
+    struct slot {
+        std::uint64_t pool_id = 0;
+        Block* block = nullptr;
+    };
+    struct janitor {
+        bool armed = false;
+        ~janitor() {
+            for (auto& slot : slots_) {
+                if (slot.pool_id != 0) give_back(slot.pool_id, slot.block);
+                slot = {};
+            }
+        }
+    };
+
+    static void arm() noexcept {
+        if (armed_) return;  // spares the fast path the guard of a thread_local with a destructor
+        static thread_local janitor at_thread_end;
+        at_thread_end.armed = true;
+        armed_ = true;
+    }
+    static void give_back(std::uint64_t id, Block* block) noexcept {
+        std::lock_guard const guard{registry_mutex()};
+        auto const found = registry().find(id);
+        if (found != registry().end()) found->second->put_back(block);
+    }
+    // Never destroyed: threads may end after static destructors ran.
+    static std::mutex& registry_mutex() {
+        static auto& mutex = *new std::mutex;
+        return mutex;
+    }
+    static std::unordered_map<std::uint64_t, Pool*>& registry() {
+        static auto& map = *new std::unordered_map<std::uint64_t, Pool*>;
+        return map;
+    }
+
+    static constinit inline thread_local std::array<slot, 4> slots_{};
+    static constinit inline thread_local bool armed_ = false;
+};
+
+}  // namespace manylock::platform
