@@ -90,7 +90,8 @@ public:
         if (go_on && still_in(n)) scan(*wanted, n, n.who, wanted_mode, report);
     }
     [[nodiscard]] static bool still_in(node n) noexcept {
-        return n.who->wait.load(platform::acquire) == n.wait;  // acquire; pairs with dequeue
+        // acquire; pairs with dequeue
+        return (n.wait & 1U) != 0 && n.who->wait.load(platform::acquire) == n.wait;
     }
     [[nodiscard]] static bool is_victim(node n) noexcept {
         return n.who->victim_wait.load(platform::acquire) == n.wait;  // acquire; pairs with choose

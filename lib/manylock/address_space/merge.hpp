@@ -100,12 +100,10 @@ struct sides {
     return {i, 0};
 }
 
-enum class neighbours : std::uint8_t { both, left_only };
-
 /// Adds `area` where nothing is mapped; returns the entry that holds it.
-inline std::size_t add_range(draft& d, vma const& area, neighbours with = neighbours::both) {
+inline std::size_t add_range(draft& d, vma const& area) {
     std::size_t const left = d.ending_at(area.start);
-    std::size_t const right = with == neighbours::both ? d.starting_at(area.end) : draft::none;
+    std::size_t const right = d.starting_at(area.end);
     detail::sides const found = detail::joinable(d, area, left, right);
     if (found.left != draft::none) {
         vma& low = d[found.left];

@@ -91,8 +91,7 @@ namespace manylock::address_space::detail {
         if (d.map_count() > d.map_count_max()) return unchanged;
         vma_flags const flags =
             vm_read | vm_write | vm_may_access | vm_account | g.default_flags;
-        add_range(d, {old_end, new_end, flags, old_end / page_size, {}, {}},
-                  neighbours::left_only);
+        add_range(d, {old_end, new_end, flags, old_end / page_size, {}, {}});
         if (g.default_flags & vm_locked)
             populate(d, {old_end, new_end}, g.next_id, on_refusal::ignore);
     }
