@@ -7,6 +7,7 @@
 #include <manylock/address_space/maps_row.hpp>
 
 #include <cstdint>
+#include <algorithm>
 #include <map>
 #include <stdexcept>
 #include <vector>
@@ -105,9 +106,10 @@ private:
         }
         address high = globals_.mmap_base;
         for (auto below = vmas_.lower_bound(high);;) {
-            address const low = below == vmas_.begin() ? page_size : std::prev(below)->second.end;
+            address const low = std::max(
+                globals_.mmap_floor, below == vmas_.begin() ? 0 : std::prev(below)->second.end);
             if (low < high && high - low >= length) return high - length;
-            if (below == vmas_.begin()) return 0;
+            if (low == globals_.mmap_floor) return 0;
             --below;
             if (below->first < high) high = below->first;
         }
