@@ -58,7 +58,8 @@ struct row_difference {
     std::string fields;  ///< for `changed`: the names of the differing fields, comma separated
 };
 
-/// Rows are paired by their start address; both lists must be sorted by it.
+/// Rows are paired by their start address; both lists must be sorted by it. A path that is expected
+/// with the suffix " (deleted)" may come without it: the file was unlinked, which no replay sees.
 [[nodiscard]] std::vector<row_difference> compare_rows(std::vector<maps_row> const& expected,
                                                        std::vector<maps_row> const& actual);
 

@@ -131,7 +131,7 @@ void program_builder::read_snapshots() {
     for (initial_vma& vma : program_.initial) {
         if (vma.inode != 0) {
             vma.file = file_backing(name_of(vma), no_fd);
-        } else {
+        } else if (vma.path != "[heap]" && vma.path != "[stack]") {
             vma.file.path = program_.paths.intern(vma.path);
         }
     }

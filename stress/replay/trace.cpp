@@ -20,7 +20,7 @@ std::string sentence(fs::path const& file, std::size_t line, std::string const& 
 }  // namespace
 
 trace_error::trace_error(fs::path const& file, std::size_t line, std::string const& reason)
-    : std::runtime_error{sentence(file, line, reason)}, file_{file}, line_{line}, reason_{reason} {}
+    : stress::input_error{sentence(file, line, reason)}, file_{file}, line_{line}, reason_{reason} {}
 
 string_table::string_table() {
     intern("");

@@ -7,13 +7,13 @@
 // one thread keep their program order; every item lies between the two snapshots.
 #pragma once
 
+#include "../input_error.hpp"
 #include "compare.hpp"
 #include "manylock/address_space/operation.hpp"
 
 #include <cstddef>
 #include <cstdint>
 #include <filesystem>
-#include <stdexcept>
 #include <string>
 #include <string_view>
 #include <unordered_map>
@@ -22,7 +22,7 @@
 namespace manylock::replay {
 
 /// Bad input, as one sentence: where, what, and what would be right.
-class trace_error : public std::runtime_error {
+class trace_error : public stress::input_error {
 public:
     trace_error(std::filesystem::path const& file, std::size_t line, std::string const& reason);
 
@@ -67,7 +67,9 @@ struct initial_vma : maps_row {
     bool has_flags = false;            ///< initial.vmflags was there
     std::string flags;                 ///< "rd wr mr mw me ac", as printed
     std::uint64_t anonymous_kb = 0;    ///< more than 0: an anon_vma exists
-    address_space::backing file{};     ///< path: number in recorded_program::paths
+    /// Its path is a number in recorded_program::paths; 0 for [heap] and [stack], which are labels
+    /// that the kernel prints by place and not names.
+    address_space::backing file{};
 
     [[nodiscard]] bool has_flag(std::string_view two_letters) const;
 };
