@@ -31,9 +31,13 @@ struct retry_options {
 
 enum class read_status : std::uint8_t {
     fast,       ///< by the object's own lock
-    fell_back,  ///< through the umbrella
+    fell_back,  ///< after waiting for the umbrella
+    busy,       ///< try form only: marked, exclusively held or waited for; nothing is held
     stale       ///< the object was detached: nothing is held, look it up again
 };
+[[nodiscard]] constexpr bool holds(read_status s) noexcept {
+    return s == read_status::fast || s == read_status::fell_back;
+}
 
 template <conflict_policy Policy, options Options = options{}, class Platform = platform::native>
 class domain {
@@ -82,36 +86,34 @@ public:
     class [[nodiscard]] read_guard {
     public:
         read_guard(read_guard&& other) noexcept
-            : core_{std::exchange(other.core_, nullptr)}, lock_{other.lock_}, status_{other.status_} {}
+            : domain_{std::exchange(other.domain_, nullptr)},
+              lock_{other.lock_},
+              status_{other.status_} {}
         read_guard& operator=(read_guard&&) = delete;
         ~read_guard() { release(); }
         [[nodiscard]] read_status status() const noexcept { return status_; }
-        [[nodiscard]] explicit operator bool() const noexcept { return core_ != nullptr; }
+        [[nodiscard]] explicit operator bool() const noexcept { return domain_ != nullptr; }
         void release() noexcept {
-            if (auto* const core = std::exchange(core_, nullptr)) end_read(*core, *lock_, status_);
+            if (auto* const d = std::exchange(domain_, nullptr)) d->leave_read(*lock_);
         }
 
     private:
         friend class domain;
-        read_guard(detail::domain_core<config>* core, lock_type* lock, read_status status) noexcept
-            : core_{core}, lock_{lock}, status_{status} {}
-        detail::domain_core<config>* core_;
+        read_guard(domain* d, lock_type* lock, read_status status) noexcept
+            : domain_{manylock::holds(status) ? d : nullptr}, lock_{lock}, status_{status} {}
+        domain* domain_;
         lock_type* lock_;
         read_status status_;
     };
 
     /// Single-object read: the cheapest way to look at one object, the same under every policy. It holds
     /// nothing else and asks for nothing else, so it never restarts anyone, nor is it restarted. Under
-    /// umbrella it takes the umbrella (shared) only if the object is marked.
+    /// umbrella it takes the umbrella (shared, to get in) only if the object is marked.
     /// Requires: no transaction of this domain begins while the guard lives.
     /// Blocks:   behind exclusive holders and waiters.    Allocates: no.
-    read_guard read_lock(lock_type& lock) { return read_lock_in(lock, nullptr); }
-    /// For a lock found by lock-free lookup inside `section`, which is left before waiting.
-    read_guard read_lock(lock_type& lock, read_section& section) {
-        return read_lock_in(lock, &section);
-    }
+    read_guard read_lock(lock_type& lock) { return {this, &lock, enter_read(lock)}; }
     /// The same without waiting and without fallback: empty if the object cannot be read right now.
-    read_guard try_read_lock(lock_type& lock);
+    read_guard try_read_lock(lock_type& lock) { return {this, &lock, try_enter_read(lock)}; }
     /// Runs `body()` under the single-object read; false, without running it, if the object is stale.
     template <class Body>
     bool read(lock_type& lock, Body&& body) {
@@ -120,6 +122,33 @@ public:
         std::forward<Body>(body)();
         return true;
     }
+    /// The same without a guard: if holds(answer), call leave_read.
+    read_status enter_read(lock_type& lock);
+    read_status try_enter_read(lock_type& lock);
+    void leave_read(lock_type& lock) noexcept;
+    /// For a lock found by lock-free lookup inside `section`, which is left before waiting. Under umbrella
+    /// it does not wait: busy if the object is marked; then leave the section, keep fall_back()'s guard,
+    /// look the object up again (it may be another one), and try_enter_read succeeds.
+    read_status enter_read(lock_type& lock, read_section& section);
+
+    /// Shares the umbrella: while the guard lives nothing can be marked or detached. Counted as a
+    /// fallback. Under other policies it does nothing.
+    class [[nodiscard]] fallback_guard {
+    public:
+        ~fallback_guard() {
+            if constexpr (config::needs.umbrella) {
+                detail::arbiter<config>::release_single(core_.umbrella);
+            }
+        }
+        fallback_guard(fallback_guard const&) = delete;
+        fallback_guard& operator=(fallback_guard const&) = delete;
+
+    private:
+        friend class domain;
+        explicit fallback_guard(detail::domain_core<config>& core) noexcept : core_{core} {}
+        detail::domain_core<config>& core_;
+    };
+    fallback_guard fall_back();
 
     [[nodiscard]] statistics stats() const {
         statistics total;
@@ -143,11 +172,7 @@ public:
 private:
     template <class Body, class OnRestart>
     auto run_with(Body&& body, OnRestart on_restart) -> std::invoke_result_t<Body&, transaction&>;
-    read_guard read_lock_in(lock_type& lock, read_section* section);
-    static void end_read(detail::domain_core<config>& core, lock_type& lock,
-                         read_status status) noexcept;
-    static auto wait_for_read(detail::domain_core<config>& core, queued_lock<config>& lock,
-                              read_section* section, bool fallback) -> acquire_result;
+    acquire_result wait_for_read(queued_lock<config>& lock, read_section* section, bool fallback);
 
     detail::domain_core<config> core_;
 };

@@ -41,78 +41,77 @@ auto domain<Policy, Options, Platform>::run_with(Body&& body, OnRestart on_resta
 
 /// Waits as a reader of `lock` without a transaction. Borrows a control block for the time of the wait.
 template <conflict_policy Policy, options Options, class Platform>
-auto domain<Policy, Options, Platform>::wait_for_read(detail::domain_core<config>& core,
-                                                      queued_lock<config>& lock,
-                                                      read_section* section, bool fallback)
-    -> acquire_result {
-    auto& me = core.shared.pool.take();
+acquire_result domain<Policy, Options, Platform>::wait_for_read(queued_lock<config>& lock,
+                                                                read_section* section,
+                                                                bool fallback) {
+    auto& pool = core_.shared.pool;
+    auto& me = pool.take();
     detail::request<config> const r{.lock = lock, .wanted = mode::shared, .section = section};
-    auto const answer = detail::arbiter<config>::acquire(core.shared, me, r);
+    auto const answer = detail::arbiter<config>::acquire(core_.shared, me, r);
     if (fallback) me.count.add(counter::fallbacks);
     me.age.store(0, Platform::relaxed);  // relaxed: it is in no queue any more
-    core.shared.pool.give_back(me);
+    pool.give_back(me);
     return answer;
 }
 
 template <conflict_policy Policy, options Options, class Platform>
-auto domain<Policy, Options, Platform>::read_lock_in(lock_type& lock, read_section* section)
-    -> read_guard {
+read_status domain<Policy, Options, Platform>::try_enter_read(lock_type& lock) {
     detail::open_scope::forbid(&core_, "single-object read inside a transaction of its domain");
     core_.adopt(&lock);
     if constexpr (config::needs.umbrella) {
         // acquire; pairs with the bump in release_all
-        auto const now = [this] { return core_.sequence.load(Platform::acquire); };
-        auto entered = lock.try_enter(now);
-        if (entered == lock_type::entered::yes) return {&core_, &lock, read_status::fast};
-        if (entered == lock_type::entered::stale) return {nullptr, &lock, read_status::stale};
-        if (!wait_for_read(core_, core_.umbrella, section, true)) {
-            return {nullptr, &lock, read_status::stale};
+        switch (lock.try_enter([this] { return core_.sequence.load(Platform::acquire); })) {
+            case lock_type::entered::yes: return read_status::fast;
+            case lock_type::entered::stale: return read_status::stale;
+            case lock_type::entered::marked: return read_status::busy;
         }
-        // The umbrella is shared now: nobody can mark or detach, what was marked is released.
-        if (lock.detached()) {
-            end_read(core_, lock, read_status::fell_back);
-            return {nullptr, &lock, read_status::stale};
-        }
-        return {&core_, &lock, read_status::fell_back};
+        return read_status::busy;
     } else {
         if (lock.try_add_reader(detail::arbiter<config>::single_unit)) [[likely]] {
-            return {&core_, &lock, read_status::fast};
+            return read_status::fast;
         }
-        if (!wait_for_read(core_, lock, section, false)) return {nullptr, &lock, read_status::stale};
-        return {&core_, &lock, read_status::fast};
+        return lock.detached() ? read_status::stale : read_status::busy;
     }
 }
 
 template <conflict_policy Policy, options Options, class Platform>
-auto domain<Policy, Options, Platform>::try_read_lock(lock_type& lock) -> read_guard {
-    core_.adopt(&lock);
+read_status domain<Policy, Options, Platform>::enter_read(lock_type& lock) {
+    auto const first = try_enter_read(lock);
+    if (first != read_status::busy) [[likely]] return first;
     if constexpr (config::needs.umbrella) {
-        // acquire; pairs with the bump in release_all
-        auto const entered = lock.try_enter([this] { return core_.sequence.load(Platform::acquire); });
-        if (entered == lock_type::entered::yes) return {&core_, &lock, read_status::fast};
-        auto const why = entered == lock_type::entered::stale ? read_status::stale : read_status::fast;
-        return {nullptr, &lock, why};
+        auto const shared = fall_back();
+        auto const second = try_enter_read(lock);
+        return second == read_status::fast ? read_status::fell_back : second;
     } else {
-        if (lock.try_add_reader(detail::arbiter<config>::single_unit)) {
-            return {&core_, &lock, read_status::fast};
-        }
-        return {nullptr, &lock, lock.detached() ? read_status::stale : read_status::fast};
+        return wait_for_read(lock, nullptr, false) ? read_status::fast : read_status::stale;
     }
 }
 
 template <conflict_policy Policy, options Options, class Platform>
-void domain<Policy, Options, Platform>::end_read(detail::domain_core<config>& core, lock_type& lock,
-                                                 read_status status) noexcept {
-    using arbiter = detail::arbiter<config>;
+read_status domain<Policy, Options, Platform>::enter_read(lock_type& lock, read_section& section) {
+    auto const first = try_enter_read(lock);
+    if (first != read_status::busy) [[likely]] return first;
     if constexpr (config::needs.umbrella) {
-        if (status == read_status::fell_back) {
-            arbiter::release_single(core.umbrella);
-        } else if (lock.leave()) {
-            core.wake_marker();
-        }
+        return read_status::busy;
     } else {
-        (void)core, (void)status;
-        arbiter::release_single(lock);
+        return wait_for_read(lock, &section, false) ? read_status::fast : read_status::stale;
+    }
+}
+
+template <conflict_policy Policy, options Options, class Platform>
+auto domain<Policy, Options, Platform>::fall_back() -> fallback_guard {
+    if constexpr (config::needs.umbrella) {
+        (void)wait_for_read(core_.umbrella, nullptr, true);  // holds nothing: it is granted
+    }
+    return fallback_guard{core_};
+}
+
+template <conflict_policy Policy, options Options, class Platform>
+void domain<Policy, Options, Platform>::leave_read(lock_type& lock) noexcept {
+    if constexpr (config::needs.umbrella) {
+        if (lock.leave()) core_.wake_marker();
+    } else {
+        detail::arbiter<config>::release_single(lock);
     }
 }
 

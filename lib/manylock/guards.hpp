@@ -66,9 +66,9 @@ public:
         txn.commit();
     }
     void lock_shared() {
-        if (!domain_.enter_read(lock_)) throw restart{restart_reason::stale, nullptr};
+        if (!holds(domain_.enter_read(lock_))) throw restart{restart_reason::stale, nullptr};
     }
-    [[nodiscard]] bool try_lock_shared() { return domain_.try_enter_read(lock_); }
+    [[nodiscard]] bool try_lock_shared() { return holds(domain_.try_enter_read(lock_)); }
     void unlock_shared() noexcept { domain_.leave_read(lock_); }
 
 private:
