@@ -18,7 +18,8 @@ BAD = [
     ("includes", "policies/manylock/policies/a.hpp", HEADER + "#include <boost/config.hpp>\n"),
     ("includes", "policies/manylock/graph/a.hpp", HEADER + '#include "replay/trace.hpp"\n'),
     ("platform", "lib/manylock/a.hpp", HEADER + "std::atomic<int> a;\n"),
-    ("platform", "lib/manylock/a.hpp", HEADER + "#include <mutex>\n"),
+    ("platform", "lib/manylock/a.hpp", HEADER + "std::mutex m;\n"),
+    ("platform", "lib/manylock/a.hpp", HEADER + "#include <condition_variable>\n"),
     ("platform", "lib/manylock/a.hpp", HEADER + "auto now = std::chrono::steady_clock::now();\n"),
     ("platform", "policies/manylock/policies/a.hpp", HEADER + "std::thread t; // why not\n"),
     ("platform", "policies/manylock/graph/a.hpp", HEADER + "rcu_read_lock();\n"),
@@ -36,7 +37,7 @@ BAD = [
 
 GOOD = {
     "lib/manylock/platform/native.hpp": HEADER
-    + "#include <atomic>\nstd::atomic<int> a;\na.store(f(1), std::memory_order_release);\n",
+    + "#include <atomic>\n#include <mutex>\nstd::atomic<int> a;\na.store(f(1), std::memory_order_release);\n",
     "lib/manylock/a.hpp": HEADER + "// std::atomic is not used here\nword_.load(Platform::acquire);\n"
     + "word_.load();  // lint: allow(order) a map, no atomic\n",
     "policies/manylock/graph/a.hpp": HEADER + "#include <boost/graph/adjacency_list.hpp>\n",
