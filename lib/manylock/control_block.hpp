@@ -116,17 +116,7 @@ public:
 
     [[nodiscard]] block& take() {
         if (auto* const spare = cache::take(id_)) [[likely]] return *spare;
-        std::lock_guard const guard{mutex_};
-        if (!free_.empty()) {
-            auto* const spare = free_.back();
-            free_.pop_back();
-            return *spare;
-        }
-        free_.reserve(all_.size() + 1);  // so that put_back never allocates
-        all_.push_back(std::make_unique<block>());
-        all_.back()->number = static_cast<std::uint32_t>(all_.size());
-        size_.store(all_.size(), platform::release);  // release; pairs with size()
-        return *all_.back();
+        return take_shared();
     }
     void give_back(block& b) noexcept {
         if (!cache::keep(id_, &b)) put_back(&b);
@@ -146,6 +136,20 @@ public:
     }
 
 private:
+    [[nodiscard]] block& take_shared() {
+        std::lock_guard const guard{mutex_};
+        if (!free_.empty()) {
+            auto* const spare = free_.back();
+            free_.pop_back();
+            return *spare;
+        }
+        free_.reserve(all_.size() + 1);  // so that put_back never allocates
+        all_.push_back(std::make_unique<block>());
+        all_.back()->number = static_cast<std::uint32_t>(all_.size());
+        size_.store(all_.size(), platform::release);  // release; pairs with size()
+        return *all_.back();
+    }
+
     mutable typename platform::mutex mutex_;
     std::vector<std::unique_ptr<block>> all_;
     std::vector<block*> free_;

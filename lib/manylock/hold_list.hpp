@@ -4,6 +4,7 @@
 // in chunks that double: nothing is allocated in steady state, and looking a lock up is O(1) amortised.
 #pragma once
 
+#include <algorithm>
 #include <array>
 #include <bit>
 #include <cstddef>
@@ -152,6 +153,11 @@ public:
     }
     [[nodiscard]] std::uint32_t held() const noexcept { return held_; }
 
+    /// As reserve, if that is one of the first entries; else null. For the inlined fast path.
+    [[nodiscard]] entry* first_free() noexcept {
+        auto const n = own_size();
+        return n < first_chunk ? &inline_[n] : nullptr;
+    }
     /// The entry that the next push will fill. May allocate (strong guarantee): call it before
     /// acquiring.
     [[nodiscard]] entry& reserve() {
@@ -209,13 +215,16 @@ public:
     template <class F>
     void drain(F f) noexcept {
         auto const n = own_size();
-        for (std::uint32_t i = n; i-- > 0;) {
-            if (auto& e = at(i); e.read() != 0) f(e);
+        for (std::uint32_t i = n; i > first_chunk;) {
+            if (auto& e = at(--i); e.read() != 0) f(e);
+        }
+        for (std::uint32_t i = std::min(n, first_chunk); i-- > 0;) {
+            if (auto& e = inline_[i]; e.read() != 0) f(e);
         }
         size_.store(0, platform::release);  // release: as in hold::clear
         held_ = 0;
         holes_ = 0;
-        if (indexed_ > 0 || n > scan_limit) {
+        if (indexed_ > 0) {
             index_.clear();
             indexed_ = 0;
         }

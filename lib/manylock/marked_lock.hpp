@@ -77,6 +77,16 @@ public:
     }
 
     // --- the umbrella's holder only -----------------------------------------------------------------
+    /// Marks an object that nobody reads and that is not marked yet; false if a slower way is needed.
+    bool try_mark(std::uint32_t sequence) noexcept {
+        auto w = word_.load(platform::relaxed);  // relaxed: the exchange decides
+        if ((w & (reader_mask | draining | detached_bit)) != 0 || sequence_of(w) == sequence) {
+            return false;
+        }
+        // (M2) acq_rel: release pairs (M1); acquire pairs with leave
+        return word_.compare_exchange_strong(w, word{sequence} << 32, platform::acq_rel,
+                                             platform::relaxed);
+    }
     /// Bars readers; true if none is inside.
     bool begin_mark() noexcept {
         auto const before = word_.fetch_or(draining, platform::acq_rel);  // (M3) acquire; pairs leave

@@ -48,6 +48,7 @@ public:
     /// Cost:     uncontended one compare-exchange on the lock (two word changes for a shared hold with
     ///           known readers).    Orders: acquire on granted.
     acquire_result acquire(lock_type& lock, mode m = mode::exclusive) {
+        if (m == mode::exclusive && acquired_at_once(lock)) [[likely]] return status::granted;
         return acquire_with(lock, m, {});
     }
     acquire_result acquire_shared(lock_type& lock) { return acquire(lock, mode::shared); }
@@ -149,6 +150,7 @@ private:
         bool rejoining = false;  ///< rollback's own: a stale lock is no further restart
     };
 
+    [[nodiscard]] bool acquired_at_once(lock_type& lock) noexcept;
     acquire_result acquire_with(lock_type& lock, mode m, limits const& l);
     acquire_result acquire_contended(lock_type& lock, mode m, limits const& l,
                                      detail::hold<Config>& entry);
@@ -163,6 +165,7 @@ private:
     void record(detail::hold<Config>& entry, lock_type& lock, mode m, std::uintptr_t rank) noexcept;
     static void release_hold(block& me, detail::hold<Config>& entry) noexcept;
     void release_all() noexcept;
+    void drop_umbrella() noexcept;
     void finish(counter how) noexcept;
     void tell(event_kind kind, void const* lock, mode m, restart_reason reason) const noexcept;
 

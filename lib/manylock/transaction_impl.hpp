@@ -19,6 +19,29 @@ basic_transaction<Config>::basic_transaction(detail::domain_core<Config>& core)
     b.highest_rank = 0;
 }
 
+/// The inlined fast path: a free lock, room in the first entries, nothing to check.
+template <class Config>
+bool basic_transaction<Config>::acquired_at_once(lock_type& lock) noexcept {
+    if constexpr (checks_enabled) {
+        return false;
+    } else if constexpr (Config::needs.umbrella) {
+        auto& me = *block_;
+        if (me.poisoned) return false;
+        if (!me.under_umbrella) {
+            if (!core_->umbrella.try_exclusive(me)) return false;
+            me.under_umbrella = true;
+        }
+        // relaxed: the number is ours while we hold the umbrella
+        return lock.try_mark(core_->sequence.load(platform::relaxed));
+    } else {
+        auto& me = *block_;
+        auto* const entry = me.holds.first_free();
+        if (entry == nullptr || me.poisoned || !lock.try_exclusive(me)) return false;
+        record(*entry, lock, mode::exclusive, 0);
+        return true;
+    }
+}
+
 template <class Config>
 acquire_result basic_transaction<Config>::acquire_with(lock_type& lock, mode m, limits const& l) {
     auto& me = *block_;
@@ -110,6 +133,7 @@ acquire_result basic_transaction<Config>::acquire_marked(lock_type& lock, mode m
         auto const sequence = core_->sequence.load(platform::relaxed);  // relaxed: ours while we hold it
         if (lock.marked_by(sequence)) return status::already_held;
         if (m == mode::shared) return status::granted;
+        if (lock.try_mark(sequence)) return status::granted;
         if (!lock.begin_mark()) {
             auto failure = status::busy;
             if (!drain_readers(lock, l, failure)) return failure;
@@ -286,19 +310,25 @@ template <class Config>
 void basic_transaction<Config>::release_all() noexcept {
     auto& me = *block_;
     if constexpr (Config::needs.umbrella) {
-        if (!me.under_umbrella) return;
-        me.under_umbrella = false;
-        // release: who reads the new number sees what we did to every object we had marked
-        core_->sequence.store(core_->sequence.load(platform::relaxed) + 1, platform::release);
-        if (!core_->umbrella.try_release_exclusive(me)) {
-            arbiter::release(core_->umbrella, mode::exclusive, nullptr);
-        }
+        if (me.under_umbrella) drop_umbrella();
     } else {
         if constexpr (Config::published_holds) {
             me.count.at_most_seen(0, std::uint64_t{me.holds.size()} * sizeof(detail::hold<Config>));
         }
         me.holds.drain([&](detail::hold<Config>& e) { release_hold(me, e); });
         if constexpr (Config::needs.rank) me.highest_rank = 0;
+    }
+}
+
+/// Unmarks whatever was marked, by one store, and gives the umbrella back.
+template <class Config>
+void basic_transaction<Config>::drop_umbrella() noexcept {
+    auto& me = *block_;
+    me.under_umbrella = false;
+    // release: who reads the new number sees what we did to every object we had marked
+    core_->sequence.store(core_->sequence.load(platform::relaxed) + 1, platform::release);
+    if (!core_->umbrella.try_release_exclusive(me)) {
+        arbiter::release(core_->umbrella, mode::exclusive, nullptr);
     }
 }
 

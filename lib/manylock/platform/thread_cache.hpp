@@ -28,6 +28,10 @@ public:
 
     /// The thread's spare block of pool `id`, or null.
     static Block* take(std::uint64_t id) noexcept {
+        if (auto& slot = slots_[0]; slot.pool_id == id) [[likely]] {
+            slot.pool_id = 0;
+            return slot.block;
+        }
         for (auto& slot : slots_) {
             if (slot.pool_id == id) {
                 auto* const block = slot.block;
@@ -39,6 +43,10 @@ public:
     }
     /// Keeps `block` if there is room; false if the pool must take it back.
     static bool keep(std::uint64_t id, Block* block) noexcept {
+        if (auto& slot = slots_[0]; slot.pool_id == 0 && armed_) [[likely]] {
+            slot = {id, block};
+            return true;
+        }
         for (auto& slot : slots_) {
             if (slot.pool_id == 0 || slot.pool_id == id) {
                 if (slot.pool_id == id) return false;

@@ -1,0 +1,117 @@
+// Uncontended transactions of K exclusive locks, per policy, beside the same with std::mutex locked in
+// address order (its sort included). A second thread is alive all the time, since glibc's mutex takes a
+// cheaper path in single-threaded processes.
+//
+// Locks are drawn at random from a small array, so that the sort has something to do; both sides get the
+// same draws. Compare the medians of repetitions:
+//   manylock-bench --benchmark_repetitions=9 --benchmark_enable_random_interleaving=true
+#include <algorithm>
+#include <array>
+#include <condition_variable>
+#include <cstdint>
+#include <mutex>
+#include <random>
+#include <thread>
+#include <vector>
+
+#include <benchmark/benchmark.h>
+
+#include <manylock/domain.hpp>
+#include <manylock/policies.hpp>
+
+namespace {
+
+constexpr std::size_t cell_count = 64;
+constexpr std::size_t draw_count = 1024;
+
+/// Keeps a second thread alive, asleep, until the program ends.
+class bystander {
+public:
+    bystander()
+        : thread_{[this](std::stop_token stop) {
+              std::unique_lock lock{mutex_};
+              wake_.wait(lock, stop, [] { return false; });
+          }} {}
+
+private:
+    std::mutex mutex_;
+    std::condition_variable_any wake_;
+    std::jthread thread_;
+};
+
+/// Distinct cell numbers, `k` for each transaction, always the same ones.
+std::vector<std::uint32_t> draws(std::size_t k) {
+    std::mt19937 random{20240722};
+    std::array<std::uint32_t, cell_count> cells{};
+    for (std::uint32_t i = 0; i < cell_count; ++i) cells[i] = i;
+    std::vector<std::uint32_t> all;
+    for (std::size_t t = 0; t < draw_count; ++t) {
+        std::shuffle(cells.begin(), cells.end(), random);
+        all.insert(all.end(), cells.begin(), cells.begin() + static_cast<std::ptrdiff_t>(k));
+    }
+    return all;
+}
+
+void mutex_in_address_order(benchmark::State& state) {
+    struct alignas(64) cell {
+        std::mutex mutex;
+        std::uint64_t value = 0;
+    };
+    static std::array<cell, cell_count> cells;
+    auto const k = static_cast<std::size_t>(state.range(0));
+    auto const numbers = draws(k);
+    std::array<cell*, 16> wanted{};
+    std::size_t t = 0;
+    for (auto _ : state) {
+        auto const* const drawn = &numbers[(t++ % draw_count) * k];
+        for (std::size_t i = 0; i < k; ++i) wanted[i] = &cells[drawn[i]];
+        std::sort(wanted.begin(), wanted.begin() + static_cast<std::ptrdiff_t>(k));
+        for (std::size_t i = 0; i < k; ++i) wanted[i]->mutex.lock();
+        for (std::size_t i = 0; i < k; ++i) ++wanted[i]->value;
+        for (std::size_t i = k; i-- > 0;) wanted[i]->mutex.unlock();
+    }
+}
+
+template <class Policy>
+void transaction(benchmark::State& state) {
+    using domain_type = manylock::domain<Policy>;
+    struct alignas(64) cell {
+        typename domain_type::lock_type lock;
+        std::uint64_t value = 0;
+    };
+    static domain_type domain;
+    static std::array<cell, cell_count> cells;
+    auto const k = static_cast<std::size_t>(state.range(0));
+    auto const numbers = draws(k);
+    std::size_t t = 0;
+    for (auto _ : state) {
+        auto const* const drawn = &numbers[(t++ % draw_count) * k];
+        domain.run([&](auto& txn) {
+            for (std::size_t i = 0; i < k; ++i) {
+                if (!txn.acquire(cells[drawn[i]].lock)) return;
+            }
+            for (std::size_t i = 0; i < k; ++i) ++cells[drawn[i]].value;
+        });
+    }
+}
+
+void per_lock_count(benchmark::internal::Benchmark* b) {
+    for (int k : {1, 2, 4, 8}) b->Arg(k);
+}
+
+BENCHMARK(mutex_in_address_order)->Apply(per_lock_count);
+#define MANYLOCK_REGISTER_POLICY(policy) \
+    BENCHMARK(transaction<manylock::policies::policy>)->Name("transaction/" #policy)->Apply(per_lock_count);
+#include <manylock/policies/registry.hpp>
+#undef MANYLOCK_REGISTER_POLICY
+
+}  // namespace
+
+int main(int argc, char** argv) {
+    bystander const second_thread;
+    benchmark::Initialize(&argc, argv);
+    if (benchmark::ReportUnrecognizedArguments(argc, argv)) return 2;
+    benchmark::RunSpecifiedBenchmarks();
+    benchmark::Shutdown();
+    return 0;
+}
