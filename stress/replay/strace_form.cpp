@@ -254,8 +254,9 @@ private:
             result.value = -*error;
             return result;
         }
-        auto const number = parse_number(value);
-        if (!number || *number > address_space::address_limit) {
+        bool const annotated = rest.empty() || (rest.front() == '(' && rest.back() == ')');
+        auto const number = parse_number(value);  // "(DELAYED)" and the like may follow
+        if (!number || !annotated || *number > address_space::address_limit) {
             return std::nullopt;
         }
         result.value = static_cast<std::int64_t>(*number);
