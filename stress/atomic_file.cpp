@@ -20,8 +20,7 @@ public:
     explicit descriptor(fs::path const& file)
         : value_(::open(file.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644)) {}
     ~descriptor() {
-        if (value_ >= 0)
-            ::close(value_);
+        if (value_ >= 0) ::close(value_);
     }
     descriptor(descriptor const&) = delete;
     descriptor& operator=(descriptor const&) = delete;
@@ -38,20 +37,17 @@ private:
 
 void write_all(fs::path const& file, std::string_view content) {
     descriptor const out(file);
-    if (out.get() < 0)
-        refuse(file);
+    if (out.get() < 0) refuse(file);
     while (!content.empty()) {
         auto const written = ::write(out.get(), content.data(), content.size());
         if (written < 0) {
-            if (errno == EINTR)
-                continue;
+            if (errno == EINTR) continue;
             refuse(file);
         }
         content.remove_prefix(static_cast<std::size_t>(written));
     }
     // Without this a crash of the machine could leave a renamed but empty file.
-    if (::fsync(out.get()) != 0 && errno != EINVAL && errno != ENOSYS)
-        refuse(file);
+    if (::fsync(out.get()) != 0 && errno != EINVAL && errno != ENOSYS) refuse(file);
 }
 
 fs::path temporary_name(fs::path const& file) {
@@ -95,8 +91,7 @@ void atomic_files::add(std::string const& name, std::string_view content) {
 
 void atomic_files::commit() {
     for (auto const& file : pending_) {
-        if (::rename(file.temporary.c_str(), file.final.c_str()) != 0)
-            refuse(file.final);
+        if (::rename(file.temporary.c_str(), file.final.c_str()) != 0) refuse(file.final);
     }
     pending_.clear();
 }
@@ -117,11 +112,9 @@ std::string read_whole_file(fs::path const& file, std::string_view what,
                           " does not exist; give a directory that a measuring command "
                           "wrote with --out");
     }
-    if (!fs::is_regular_file(status))
-        throw input_error(prefix + " is not a regular file");
+    if (!fs::is_regular_file(status)) throw input_error(prefix + " is not a regular file");
     auto const size = fs::file_size(file, error);
-    if (error)
-        throw input_error(prefix + " cannot be read: " + error.message());
+    if (error) throw input_error(prefix + " cannot be read: " + error.message());
     if (size > limit_bytes) {
         throw input_error(prefix + " is larger than " + std::to_string(limit_bytes >> 20) +
                           " MiB, which no measuring command writes");

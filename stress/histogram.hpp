@@ -20,8 +20,7 @@ public:
     }
 
     void add(histogram const& other) noexcept {
-        for (std::size_t i = 0; i < bucket_count; ++i)
-            buckets_[i] += other.buckets_[i];
+        for (std::size_t i = 0; i < bucket_count; ++i) buckets_[i] += other.buckets_[i];
         count_ += other.count_;
         max_ = std::max(max_, other.max_);
     }
@@ -49,15 +48,13 @@ private:
     static constexpr std::size_t bucket_count = (64 - bits + 1) * per_octave;
 
     static constexpr std::size_t index_of(std::uint64_t value) noexcept {
-        if (value < per_octave)
-            return static_cast<std::size_t>(value);
+        if (value < per_octave) return static_cast<std::size_t>(value);
         auto const shift = static_cast<unsigned>(std::bit_width(value)) - bits - 1;
         return static_cast<std::size_t>((shift + 1) * per_octave + (value >> shift) - per_octave);
     }
 
     static constexpr std::uint64_t last_of(std::size_t index) noexcept {
-        if (index < per_octave)
-            return index;
+        if (index < per_octave) return index;
         auto const shift = index / per_octave - 1;
         auto const mantissa = index % per_octave + per_octave;
         return ((mantissa + 1) << shift) - 1;  // wraps to the largest value in the last bucket

@@ -28,8 +28,7 @@ void install_interrupt_handler() {
 
 void throw_if_interrupted() {
     // relaxed: as in the handler
-    if (interrupt_requested.load(std::memory_order_relaxed))
-        throw interrupted();
+    if (interrupt_requested.load(std::memory_order_relaxed)) throw interrupted();
 }
 
 }  // namespace manylock::stress

@@ -22,8 +22,7 @@ template <class Names>
 std::string joined(Names const& names, std::string_view separator = ", ") {
     std::string text;
     for (auto const& name : names) {
-        if (!text.empty())
-            text += separator;
+        if (!text.empty()) text += separator;
         text += name;
     }
     return text;
@@ -69,8 +68,7 @@ std::vector<std::string_view> list_items(std::string const& option, std::string_
         if (items.back().empty()) {
             refuse(option, text, "has an empty item; separate the items with single commas");
         }
-        if (comma == std::string_view::npos)
-            return items;
+        if (comma == std::string_view::npos) return items;
         rest.remove_prefix(comma + 1);
     }
 }
@@ -136,19 +134,16 @@ public:
     }
     [[nodiscard]] std::optional<std::string_view> find(std::string const& name) const {
         auto const at = values_.find(name);
-        if (at == values_.end() || app_->count(name) == 0)
-            return std::nullopt;
+        if (at == values_.end() || app_->count(name) == 0) return std::nullopt;
         return at->second;
     }
     void number(std::string const& name, std::uint64_t& target, std::uint64_t low,
                 std::uint64_t high) const {
-        if (auto const text = find(name))
-            target = whole_number(name, *text, low, high);
+        if (auto const text = find(name)) target = whole_number(name, *text, low, high);
     }
     void real(std::string const& name, double& target, double low, double high,
               std::string const& range) const {
-        if (auto const text = find(name))
-            target = real_number(name, *text, low, high, range);
+        if (auto const text = find(name)) target = real_number(name, *text, low, high, range);
     }
 
 private:
@@ -219,8 +214,7 @@ void choose_workloads(texts const& given, run_options& run, std::uint64_t cores)
         auto found = find_workload(*workload_name);
         if (!found) {
             std::vector<std::string_view> names;
-            for (auto const& line : workload_names())
-                names.push_back(line.name);
+            for (auto const& line : workload_names()) names.push_back(line.name);
             refuse("--workload", *workload_name,
                    "is not a workload; the workloads are " + joined(names));
         }
@@ -231,8 +225,7 @@ void choose_workloads(texts const& given, run_options& run, std::uint64_t cores)
     if (!found) {
         std::vector<std::string_view> names;
         auto const all = presets(cores);
-        for (auto const& p : all)
-            names.push_back(p.name);
+        for (auto const& p : all) names.push_back(p.name);
         refuse("--preset", *preset_name, "is not a preset; the presets are " + joined(names));
     }
     run.workloads = std::move(found->workloads);
@@ -253,8 +246,7 @@ void refuse_useless(texts const& given, workload const& w) {
     };
     if (w.picks != choice::zipf && !(given.find("--zipf") == "0"))
         useless("--zipf", "workload zipf");
-    if (w.picks != choice::hotspot)
-        useless("--hot-position", "workload hotspot");
+    if (w.picks != choice::hotspot) useless("--hot-position", "workload hotspot");
     if (w.picks == choice::vma_mix) {
         for (auto const* option :
              {"--locks", "--locks-per-transaction", "--read-percent", "--hold-ns", "--order"}) {
@@ -268,8 +260,7 @@ void refuse_useless(texts const& given, workload const& w) {
 void adjust(texts const& given, workload& w, bool preset) {
     if (auto const text = given.find("--threads"))
         w.threads = thread_list("--threads", *text, false);
-    if (w.picks == choice::vma_mix)
-        return;
+    if (w.picks == choice::vma_mix) return;
     given.number("--locks", w.locks, 1, locks_max);
     bool const ring = w.picks == choice::ring;
     if (ring && !given.find("--locks-per-transaction")) {
@@ -296,8 +287,7 @@ void adjust(texts const& given, workload& w, bool preset) {
     if (w.transfers && w.locks_per_transaction < 2) {
         throw input_error("--locks-per-transaction: a transfer needs 2 accounts at least");
     }
-    if (preset)
-        w.hot_locks = std::min(w.hot_locks, w.locks);
+    if (preset) w.hot_locks = std::min(w.hot_locks, w.locks);
 }
 
 run_options read_run(run_form const& form, known_policies const& known, std::uint64_t cores) {
@@ -324,8 +314,7 @@ run_options read_run(run_form const& form, known_policies const& known, std::uin
     if (given.find("--seconds") && given.find("--commits")) {
         throw input_error("--seconds and --commits exclude each other; give one of them");
     }
-    if (given.find("--seconds"))
-        run.commits.reset();
+    if (given.find("--seconds")) run.commits.reset();
     given.real("--seconds", run.seconds, seconds_low, seconds_high, seconds_range);
     if (auto const text = given.find("--commits"))
         run.commits = whole_number("--commits", *text, 1, count_max);
@@ -398,12 +387,10 @@ std::string sentence(CLI::ParseError const& error, CLI::App const& app, CLI::App
                       "--help` lists what it takes";
     if (dynamic_cast<CLI::ExtrasError const*>(&error) != nullptr) {
         auto const rest = app.remaining(true);
-        if (!rest.empty())
-            return "'" + joined(rest, " ") + "' is not expected here; " + help;
+        if (!rest.empty()) return "'" + joined(rest, " ") + "' is not expected here; " + help;
     }
     if (dynamic_cast<CLI::RequiredError const*>(&error) != nullptr) {
-        if (command == nullptr)
-            return "no command given; the commands are " + commands;
+        if (command == nullptr) return "no command given; the commands are " + commands;
         return command->get_name() + " needs a directory; " + help;
     }
     std::string what = error.what();
@@ -471,18 +458,13 @@ std::optional<options> parse_options(int argc, char const* const* argv, known_po
                                    "list, run, replay, report and suite"));
     }
     checked_log_level(result.log_level);
-    if (chosen == list)
-        result.what = list_form;
-    if (chosen == run)
-        result.what = read_run(run_values, known, cores);
-    if (chosen == replay)
-        result.what = read_replay(replay_values, known);
-    if (chosen == suite)
-        result.what = read_suite(suite_values, known);
+    if (chosen == list) result.what = list_form;
+    if (chosen == run) result.what = read_run(run_values, known, cores);
+    if (chosen == replay) result.what = read_replay(replay_values, known);
+    if (chosen == suite) result.what = read_suite(suite_values, known);
     if (chosen == report) {
         report_options form{directories.front(), std::nullopt};
-        if (directories.size() == 2)
-            form.against = directories.back();
+        if (directories.size() == 2) form.against = directories.back();
         result.what = form;
     }
     return result;

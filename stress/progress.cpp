@@ -10,13 +10,11 @@ progress::progress(std::size_t steps)
     : steps_(std::max<std::size_t>(steps, 1)), terminal_(::isatty(STDERR_FILENO) == 1) {}
 
 progress::~progress() {
-    if (terminal_)
-        std::fputs("\r\x1b[K", stderr);
+    if (terminal_) std::fputs("\r\x1b[K", stderr);
 }
 
 void progress::show(std::string_view what) {
-    if (!terminal_)
-        return;
+    if (!terminal_) return;
     constexpr std::size_t width = 30;
     auto const filled = std::min(width, done_ * width / steps_);
     auto const bar = std::string(filled, '#') + std::string(width - filled, '.');

@@ -31,14 +31,11 @@ std::string cpu_name(std::string const& machine) {
     std::ifstream in("/proc/cpuinfo");
     for (std::string line; std::getline(in, line);) {
         // x86-64 says "model name"; arm64 has no such line and goes by its machine name.
-        if (!line.starts_with("model name"))
-            continue;
+        if (!line.starts_with("model name")) continue;
         auto const colon = line.find(':');
-        if (colon == std::string::npos)
-            continue;
+        if (colon == std::string::npos) continue;
         auto const start = line.find_first_not_of(' ', colon + 1);
-        if (start != std::string::npos)
-            return line.substr(start);
+        if (start != std::string::npos) return line.substr(start);
     }
     return machine;
 }
@@ -47,11 +44,9 @@ std::string quoted(std::string const& argument) {
     auto const plain = argument.find_first_not_of(
                            "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
                            "0123456789_-+=./:,@%") == std::string::npos;
-    if (plain && !argument.empty())
-        return argument;
+    if (plain && !argument.empty()) return argument;
     std::string text = "'";
-    for (char const c : argument)
-        text += c == '\'' ? std::string("'\\''") : std::string(1, c);
+    for (char const c : argument) text += c == '\'' ? std::string("'\\''") : std::string(1, c);
     return text + "'";
 }
 
@@ -84,8 +79,7 @@ provenance current_provenance(std::vector<std::string> const& arguments, std::ui
     origin.cores = usable_cores();
     origin.seed = seed;
     for (auto const& argument : arguments) {
-        if (!origin.command.empty())
-            origin.command += ' ';
+        if (!origin.command.empty()) origin.command += ' ';
         origin.command += quoted(argument);
     }
     return origin;

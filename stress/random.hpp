@@ -32,8 +32,7 @@ public:
     using result_type = std::uint64_t;
 
     explicit constexpr generator(std::uint64_t seed) noexcept {
-        for (auto& word : state_)
-            word = seed = splitmix(seed);
+        for (auto& word : state_) word = seed = splitmix(seed);
     }
 
     static constexpr std::uint64_t min() noexcept { return 0; }
@@ -58,8 +57,7 @@ public:
         auto const surplus = (0 - bound) % bound;
         for (;;) {
             auto const value = (*this)();
-            if (value >= surplus)
-                return value % bound;
+            if (value >= surplus) return value % bound;
         }
     }
 
@@ -83,8 +81,7 @@ public:
     zipf_sampler(std::size_t n, double theta) : cumulative_(n) {
         // Summed from the smallest weight up, so that rounding does not eat the tail.
         double total = 0;
-        for (std::size_t i = n; i-- > 0;)
-            total += weight(i, theta);
+        for (std::size_t i = n; i-- > 0;) total += weight(i, theta);
         double sum = 0;
         for (std::size_t i = 0; i < n; ++i) {
             sum += weight(i, theta);

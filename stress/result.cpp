@@ -28,8 +28,7 @@ std::string number_text(Number value) {
 std::string header_text() {
     std::string text;
     for (auto const& c : columns) {
-        if (!text.empty())
-            text += ',';
+        if (!text.empty()) text += ',';
         text += c.name;
     }
     return text;
@@ -64,13 +63,11 @@ Number parse_number(std::string_view text, std::string_view name, position const
 void set_field(result_row& row, column const& c, std::string_view text, position const& at) {
     std::visit(overloaded{[&](std::string result_row::*member) { row.*member = text; },
                           [&](count result_row::*member) {
-                              if (text.empty())
-                                  return;
+                              if (text.empty()) return;
                               row.*member = parse_number<std::uint64_t>(text, c.name, at);
                           },
                           [&](real result_row::*member) {
-                              if (text.empty())
-                                  return;
+                              if (text.empty()) return;
                               row.*member = parse_number<double>(text, c.name, at);
                           }},
                c.member);
@@ -81,19 +78,15 @@ std::vector<std::string_view> split(std::string_view line) {
     for (;;) {
         auto const comma = line.find(',');
         parts.push_back(line.substr(0, comma));
-        if (comma == std::string_view::npos)
-            return parts;
+        if (comma == std::string_view::npos) return parts;
         line.remove_prefix(comma + 1);
     }
 }
 
 void check_row(result_row const& row, position const& at) {
-    if (row.policy.empty())
-        at.refuse("column policy is empty; every row names its policy");
-    if (row.workload.empty())
-        at.refuse("column workload is empty; every row names its workload");
-    if (!row.commits)
-        at.refuse("column commits is empty; every row counts its commits");
+    if (row.policy.empty()) at.refuse("column policy is empty; every row names its policy");
+    if (row.workload.empty()) at.refuse("column workload is empty; every row names its workload");
+    if (!row.commits) at.refuse("column commits is empty; every row counts its commits");
     if (!row.check.empty() && row.check != "ok" && row.check != "failed") {
         at.refuse("column check holds '" + row.check.substr(0, 40) +
                   "', where ok, failed or nothing belongs");
@@ -101,8 +94,7 @@ void check_row(result_row const& row, position const& at) {
     std::uint64_t sum = 0;
     bool any = false;
     for (auto const& reason : restart_reason_columns) {
-        if (!(row.*reason.member))
-            continue;
+        if (!(row.*reason.member)) continue;
         any = true;
         sum += *(row.*reason.member);
     }
@@ -147,8 +139,7 @@ std::string csv_text(std::vector<result_row> const& rows) {
     auto text = header_text() + '\n';
     for (auto const& row : rows) {
         for (std::size_t i = 0; i < columns.size(); ++i) {
-            if (i != 0)
-                text += ',';
+            if (i != 0) text += ',';
             text += field_text(row, columns[i]);
         }
         text += '\n';
@@ -163,12 +154,10 @@ nlohmann::ordered_json json_rows(std::vector<result_row> const& rows) {
         for (auto const& c : columns) {
             auto& slot = object[std::string(c.name)];
             std::visit(overloaded{[&](std::string result_row::*member) {
-                                      if (!(row.*member).empty())
-                                          slot = row.*member;
+                                      if (!(row.*member).empty()) slot = row.*member;
                                   },
                                   [&](auto member) {
-                                      if (row.*member)
-                                          slot = *(row.*member);
+                                      if (row.*member) slot = *(row.*member);
                                   }},
                        c.member);
         }
@@ -204,8 +193,7 @@ std::vector<result_row> parse_csv(std::string_view text, std::filesystem::path c
                       " fields, where the heading has " + std::to_string(heading_fields));
         }
         result_row row;
-        for (std::size_t i = 0; i < columns.size(); ++i)
-            set_field(row, columns[i], fields[i], at);
+        for (std::size_t i = 0; i < columns.size(); ++i) set_field(row, columns[i], fields[i], at);
         check_row(row, at);
         rows.push_back(std::move(row));
     }

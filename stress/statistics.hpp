@@ -20,8 +20,7 @@ struct summary {
 };
 
 inline summary summarise(std::vector<double> values) {
-    if (values.empty())
-        return {};
+    if (values.empty()) return {};
     std::sort(values.begin(), values.end());
     auto const middle = values.size() / 2;
     auto const median =

@@ -15,11 +15,9 @@ template <class Member>
 std::optional<summary> summarise_rows(std::vector<result_row> const& rows, Member value) {
     std::vector<double> values;
     for (auto const& row : rows) {
-        if (auto const v = value(row))
-            values.push_back(static_cast<double>(*v));
+        if (auto const v = value(row)) values.push_back(static_cast<double>(*v));
     }
-    if (values.empty())
-        return std::nullopt;
+    if (values.empty()) return std::nullopt;
     return summarise(std::move(values));
 }
 
@@ -44,8 +42,7 @@ std::string panel_key(result_row const& row) {
 
 std::string describe(result_row const& row) {
     std::vector<std::string> parts;
-    if (row.locks)
-        parts.push_back(std::to_string(*row.locks) + " locks");
+    if (row.locks) parts.push_back(std::to_string(*row.locks) + " locks");
     if (row.locks_per_transaction) {
         parts.push_back(std::to_string(*row.locks_per_transaction) + " per transaction");
     }
@@ -54,17 +51,14 @@ std::string describe(result_row const& row) {
                             ? plain(*row.read_percent) + " % of the requests shared"
                             : "all exclusive");
     }
-    if (row.zipf)
-        parts.push_back("zipf " + plain(*row.zipf));
+    if (row.zipf) parts.push_back("zipf " + plain(*row.zipf));
     if (row.hold_ns && *row.hold_ns > 0) {
         parts.push_back(short_duration(static_cast<double>(*row.hold_ns)) + " hold");
     }
-    if (row.cores)
-        parts.push_back(std::to_string(*row.cores) + " cores");
+    if (row.cores) parts.push_back(std::to_string(*row.cores) + " cores");
     parts.push_back(row.platform);
     std::string text;
-    for (auto const& part : parts)
-        text += (text.empty() ? "" : ", ") + part;
+    for (auto const& part : parts) text += (text.empty() ? "" : ", ") + part;
     return text;
 }
 
@@ -113,36 +107,31 @@ std::optional<summary> cell::of(real result_row::*member) const {
 
 std::optional<summary> cell::per_commit(count result_row::*member) const {
     return summarise_rows(rows, [&](result_row const& row) -> real {
-        if (!(row.*member) || row.commits.value_or(0) == 0)
-            return std::nullopt;
+        if (!(row.*member) || row.commits.value_or(0) == 0) return std::nullopt;
         return static_cast<double>(*(row.*member)) / static_cast<double>(*row.commits);
     });
 }
 
 cell const* panel::find(std::string const& policy, std::uint64_t of_threads) const {
     for (auto const& c : cells) {
-        if (c.policy == policy && c.threads == of_threads)
-            return &c;
+        if (c.policy == policy && c.threads == of_threads) return &c;
     }
     return nullptr;
 }
 
 std::optional<double> panel::relative_to_umbrella(cell const& of) const {
     auto const* const base = find("umbrella", of.threads);
-    if (base == nullptr)
-        return std::nullopt;
+    if (base == nullptr) return std::nullopt;
     auto const mine = of.of(&result_row::commits_per_second);
     auto const theirs = base->of(&result_row::commits_per_second);
-    if (!mine || !theirs || theirs->median <= 0)
-        return std::nullopt;
+    if (!mine || !theirs || theirs->median <= 0) return std::nullopt;
     return mine->median / theirs->median * 100;
 }
 
 std::vector<panel> make_panels(std::vector<result_row> const& rows) {
     std::set<std::string> measured;
     for (auto const& row : rows) {
-        if (row.check.empty())
-            measured.insert(panel_key(row));
+        if (row.check.empty()) measured.insert(panel_key(row));
     }
     std::vector<panel> panels;
     std::map<std::string, std::size_t> place;
@@ -150,15 +139,13 @@ std::vector<panel> make_panels(std::vector<result_row> const& rows) {
     for (auto const& row : rows) {
         auto const key = panel_key(row);
         bool const checked = !row.check.empty();
-        if (checked && measured.contains(key))
-            continue;
+        if (checked && measured.contains(key)) continue;
         auto const [at, fresh] = place.try_emplace(key, panels.size());
         if (fresh) {
             panel p;
             p.workload = row.workload;
             p.slug = slug_of(row.workload);
-            if (auto const n = ++slugs[p.slug]; n > 1)
-                p.slug += '_' + std::to_string(n);
+            if (auto const n = ++slugs[p.slug]; n > 1) p.slug += '_' + std::to_string(n);
             p.description = describe(row);
             p.checked = checked;
             panels.push_back(std::move(p));
@@ -181,12 +168,9 @@ check_count count_checks(std::vector<result_row> const& rows, std::string const&
                          std::string const& workload) {
     check_count counts;
     for (auto const& row : rows) {
-        if (row.policy != policy || row.workload != workload)
-            continue;
-        if (row.check == "ok")
-            ++counts.ok;
-        if (row.check == "failed")
-            ++counts.failed;
+        if (row.policy != policy || row.workload != workload) continue;
+        if (row.check == "ok") ++counts.ok;
+        if (row.check == "failed") ++counts.failed;
     }
     return counts;
 }
@@ -203,8 +187,7 @@ text_table panel_table(panel const& of) {
     text_table table;
     auto& heading = table.emplace_back();
     heading = {"policy", "threads", "commits/s", "+-%", "vs umbrella", "restarts/commit"};
-    for (auto const& reason : reasons)
-        heading.emplace_back(reason.name);
+    for (auto const& reason : reasons) heading.emplace_back(reason.name);
     for (auto const* name : {"max of one", "fallbacks", "p50", "p99", "p99.9", "max"})
         heading.emplace_back(name);
 
@@ -218,8 +201,7 @@ text_table panel_table(panel const& of) {
                rate && rate->rounds > 1 ? short_number(rate->spread_percent()) : "-",
                relative ? short_number(*relative) + " %" : "-",
                text_or_dash(c.of(&result_row::restarts_per_commit))};
-        for (auto const& reason : reasons)
-            row.push_back(text_or_dash(c.per_commit(reason.member)));
+        for (auto const& reason : reasons) row.push_back(text_or_dash(c.per_commit(reason.member)));
         row.push_back(text_or_dash(c.of(&result_row::restarts_max_of_one_transaction)));
         row.push_back(text_or_dash(c.of(&result_row::fallbacks)));
         for (auto const member : {&result_row::latency_ns_p50, &result_row::latency_ns_p99,
@@ -234,8 +216,7 @@ std::string markdown(text_table const& table) {
     std::vector<std::size_t> width;
     for (auto const& row : table) {
         width.resize(std::max(width.size(), row.size()));
-        for (std::size_t i = 0; i < row.size(); ++i)
-            width[i] = std::max(width[i], row[i].size());
+        for (std::size_t i = 0; i < row.size(); ++i) width[i] = std::max(width[i], row[i].size());
     }
     std::string text;
     for (std::size_t r = 0; r < table.size(); ++r) {
@@ -246,8 +227,7 @@ std::string markdown(text_table const& table) {
                 i == 0 ? ' ' + table[r][i] + padding + " |" : ' ' + padding + table[r][i] + " |";
         }
         text += '\n';
-        if (r != 0)
-            continue;
+        if (r != 0) continue;
         text += '|';
         for (std::size_t i = 0; i < width.size(); ++i) {
             text += i == 0 ? std::string(width[i] + 2, '-') + '|'

@@ -9,20 +9,11 @@ std::string escaped(std::string_view text) {
     std::string result;
     for (char const c : text) {
         switch (c) {
-            case '&':
-                result += "&amp;";
-                break;
-            case '<':
-                result += "&lt;";
-                break;
-            case '>':
-                result += "&gt;";
-                break;
-            case '"':
-                result += "&quot;";
-                break;
-            default:
-                result += c;
+            case '&': result += "&amp;"; break;
+            case '<': result += "&lt;"; break;
+            case '>': result += "&gt;"; break;
+            case '"': result += "&quot;"; break;
+            default: result += c;
         }
     }
     return result;
@@ -56,8 +47,7 @@ std::string policy_cell(std::string_view policy) {
 /// `rule_at` starts a new group of rows wherever that column changes.
 std::string html_table(text_table const& table, std::size_t rule_at) {
     std::string html = "<div class=\"scroll\"><table><thead><tr>";
-    for (auto const& name : table.front())
-        html += "<th>" + escaped(name) + "</th>";
+    for (auto const& name : table.front()) html += "<th>" + escaped(name) + "</th>";
     html += "</tr></thead><tbody>\n";
     for (std::size_t r = 1; r < table.size(); ++r) {
         bool const rule =
@@ -98,16 +88,14 @@ std::string check_overview(std::vector<result_row> const& rows) {
     std::vector<std::string> policies;
     std::vector<std::string> workloads;
     for (auto const& row : rows) {
-        if (row.check.empty())
-            continue;
+        if (row.check.empty()) continue;
         if (std::find(policies.begin(), policies.end(), row.policy) == policies.end())
             policies.push_back(row.policy);
         if (std::find(workloads.begin(), workloads.end(), row.workload) == workloads.end()) {
             workloads.push_back(row.workload);
         }
     }
-    if (policies.empty())
-        return {};
+    if (policies.empty()) return {};
     text_table table;
     auto& heading = table.emplace_back(1, "policy");
     heading.insert(heading.end(), workloads.begin(), workloads.end());
@@ -194,8 +182,7 @@ std::string html_page(provenance const& origin, std::vector<result_row> const& r
                      return value ? short_number(*value) + " %" : "-";
                  }) +
         check_overview(rows);
-    for (auto const& section : sections)
-        html += section_html(section, images);
+    for (auto const& section : sections) html += section_html(section, images);
     return html + "</body></html>\n";
 }
 

@@ -48,10 +48,8 @@ constexpr std::array<named_colour, 7> reason_colours{{{"wounded", "#0072b2"},
 std::string gnuplot_string(std::string_view text) {
     std::string result = "'";
     for (char const c : text) {
-        if (c == '\n')
-            continue;
-        if (c == '\'')
-            result += '\'';
+        if (c == '\n') continue;
+        if (c == '\'') result += '\'';
         result += c;
     }
     return result + "'";
@@ -100,8 +98,7 @@ struct line_graph {
 
 bool has_data(panel const& of, cell_value value) {
     for (auto const& c : of.cells) {
-        if (value(c))
-            return true;
+        if (value(c)) return true;
     }
     return false;
 }
@@ -118,15 +115,13 @@ std::string lines_script(panel const& of, line_graph const& g) {
         for (std::size_t t = 0; t < of.threads.size(); ++t) {
             auto const* const c = of.find(policy, of.threads[t]);
             auto const value = c == nullptr ? std::nullopt : g.value(*c);
-            if (!value)
-                continue;
+            if (!value) continue;
             any = true;
             data += std::to_string(t) + ' ' + number(value->median / g.per_unit) + ' ' +
                     number(value->low / g.per_unit) + ' ' + number(value->high / g.per_unit) + '\n';
         }
         data += "EOD\n";
-        if (!any)
-            continue;
+        if (!any) continue;
         auto const style = " linecolor rgb '" + std::string(policy_colour(policy)) + "'";
         plots += plots.empty() ? "plot " : ", \\\n     ";
         plots += block +
@@ -162,8 +157,7 @@ std::string bars_script(panel const& of, line_graph const& g) {
     for (std::size_t p = 0; p < of.policies.size(); ++p) {
         auto const* const c = of.find(of.policies[p], of.threads.back());
         auto const value = c == nullptr ? std::nullopt : g.value(*c);
-        if (!value)
-            continue;
+        if (!value) continue;
         data += std::to_string(p) + ' ' + number(value->median / g.per_unit) + ' ' +
                 number(value->low / g.per_unit) + ' ' + number(value->high / g.per_unit) + '\n';
         plots += plots.empty() ? "plot " : ", \\\n     ";
@@ -187,8 +181,7 @@ std::string reasons_script(panel const& of, std::uint64_t threads) {
     for (auto const& reason : restart_reason_columns) {
         for (auto const& c : of.cells) {
             auto const value = c.threads == threads ? c.per_commit(reason.member) : std::nullopt;
-            if (!value || value->high <= 0)
-                continue;
+            if (!value || value->high <= 0) continue;
             present.emplace_back(reason.name, reason.member);
             break;
         }
@@ -210,8 +203,7 @@ std::string reasons_script(panel const& of, std::uint64_t threads) {
     for (std::size_t r = 0; r < present.size(); ++r) {
         std::string_view colour = "#999999";
         for (auto const& known : reason_colours) {
-            if (known.name == present[r].first)
-                colour = known.colour;
+            if (known.name == present[r].first) colour = known.colour;
         }
         auto const low = std::to_string(2 + 2 * r);
         auto const high = std::to_string(3 + 2 * r);
@@ -243,8 +235,7 @@ std::string latency_script(panel const& of, std::uint64_t threads) {
     std::string data = "$latency << EOD\n";
     for (std::size_t p = 0; p < of.policies.size(); ++p) {
         auto const* const c = of.find(of.policies[p], threads);
-        if (c == nullptr || !c->of(marks[0].second))
-            continue;
+        if (c == nullptr || !c->of(marks[0].second)) continue;
         data += std::to_string(p);
         for (auto const& [name, member] : marks) {
             auto const value = c->of(member);
@@ -304,8 +295,7 @@ void run_gnuplot(fs::path const& script, fs::path const& errors) {
     int status = 0;
     while (::waitpid(child, &status, 0) < 0 && errno == EINTR) {
     }
-    if (WIFEXITED(status) && WEXITSTATUS(status) == 0)
-        return;
+    if (WIFEXITED(status) && WEXITSTATUS(status) == 0) return;
     auto message = read_whole_file(errors, "gnuplot's output", std::uintmax_t{1} << 20);
     message = message.substr(0, message.find_last_not_of(" \n") + 1);
     auto const last = message.find_last_of('\n');
@@ -317,13 +307,11 @@ void run_gnuplot(fs::path const& script, fs::path const& errors) {
 
 std::string_view policy_colour(std::string_view policy) {
     for (auto const& known : policy_colours) {
-        if (known.name == policy)
-            return known.colour;
+        if (known.name == policy) return known.colour;
     }
     // By name, so that a policy added later keeps its colour from graph to graph.
     std::size_t hash = 0;
-    for (char const c : policy)
-        hash = hash * 31 + static_cast<unsigned char>(c);
+    for (char const c : policy) hash = hash * 31 + static_cast<unsigned char>(c);
     return other_colours[hash % other_colours.size()];
 }
 
@@ -341,8 +329,7 @@ std::vector<graph> make_graphs(panel const& of, std::string const& origin) {
          [](cell const& c) { return c.of(&result_row::commits_per_second); }},
     }};
     for (auto const& g : against_threads) {
-        if (!has_data(of, g.value))
-            continue;
+        if (!has_data(of, g.value)) continue;
         bool const lines = of.threads.size() > 1;
         auto const title = of.workload + ": " + g.title + (lines ? " against threads" : at_most);
         graphs.push_back(

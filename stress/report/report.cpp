@@ -46,10 +46,8 @@ provenance read_provenance(fs::path const& directory) {
 }
 
 std::string ratio_text(std::optional<summary> const& a, std::optional<summary> const& b) {
-    if (!a || !b)
-        return "-";
-    if (a->median <= 0)
-        return b->median <= 0 ? "1" : "-";
+    if (!a || !b) return "-";
+    if (a->median <= 0) return b->median <= 0 ? "1" : "-";
     return short_number(b->median / a->median);
 }
 
@@ -105,8 +103,7 @@ void compare_results(fs::path const& a, fs::path const& b, std::ostream& out) {
         auto const right = std::find_if(panels_b.begin(), panels_b.end(), [&](panel const& p) {
             return p.workload == left.workload && p.description == left.description;
         });
-        if (right == panels_b.end())
-            continue;
+        if (right == panels_b.end()) continue;
         for (auto const& c : left.cells) {
             if (auto const* const other = right->find(c.policy, c.threads))
                 add_comparison(table, left, c, *other);

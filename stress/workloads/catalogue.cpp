@@ -111,8 +111,7 @@ std::vector<named_line> const& workload_names() {
 }
 
 std::optional<workload> find_workload(std::string_view name) {
-    if (name == "uniform")
-        return named("uniform", choice::uniform);
+    if (name == "uniform") return named("uniform", choice::uniform);
     if (name == "zipf") {
         auto w = named("zipf", choice::zipf);
         w.zipf = 0.9;
@@ -135,8 +134,7 @@ std::optional<workload> find_workload(std::string_view name) {
         w.transfers = true;
         return w;
     }
-    if (name == "vma_mix")
-        return named("vma_mix", choice::vma_mix);
+    if (name == "vma_mix") return named("vma_mix", choice::vma_mix);
     return std::nullopt;
 }
 
@@ -146,8 +144,7 @@ std::vector<preset> presets(std::uint64_t cores) {
 
 std::optional<preset> find_preset(std::string_view name, std::uint64_t cores) {
     for (auto& p : presets(cores)) {
-        if (p.name == name)
-            return p;
+        if (p.name == name) return p;
     }
     return std::nullopt;
 }
@@ -159,8 +156,7 @@ std::vector<std::string_view> const& order_names() {
 
 std::optional<order> find_order(std::string_view name) {
     auto const at = std::find(order_list.begin(), order_list.end(), name);
-    if (at == order_list.end())
-        return std::nullopt;
+    if (at == order_list.end()) return std::nullopt;
     return static_cast<order>(at - order_list.begin());
 }
 

@@ -27,8 +27,7 @@ crew::crew(std::uint64_t threads, extent const& of)
 void crew::prepare(member& m, std::uint64_t index) {
     m.crew_ = this;
     m.index_ = index;
-    if (!of_.commits)
-        return;
+    if (!of_.commits) return;
     auto const share = *of_.commits / threads_ + (index < *of_.commits % threads_ ? 1 : 0);
     m.commits_left_ = static_cast<std::int64_t>(share);
     m.warm_up_left_ = static_cast<std::uint64_t>(static_cast<double>(share) * warm_up_share);
@@ -105,8 +104,7 @@ double crew::run(std::function<void(member&)> const& work,
     auto const seconds = static_cast<double>(nanoseconds_since(begin_)) * 1e-9;
     measured(false);
     for (auto const& m : members_) {
-        if (m->error_)
-            std::rethrow_exception(m->error_);
+        if (m->error_) std::rethrow_exception(m->error_);
     }
     throw_if_interrupted();
     return seconds;
@@ -114,8 +112,7 @@ double crew::run(std::function<void(member&)> const& work,
 
 measurement crew::total() const {
     measurement sum;
-    for (auto const& m : members_)
-        sum.add(m->mine_);
+    for (auto const& m : members_) sum.add(m->mine_);
     return sum;
 }
 

@@ -33,8 +33,7 @@ inline std::uint64_t nanoseconds_since(measuring_clock::time_point start) noexce
 
 /// Busy work: keeps the processor for that long.
 inline void work_for(std::uint64_t ns) noexcept {
-    if (ns == 0)
-        return;
+    if (ns == 0) return;
     auto const start = measuring_clock::now();
     while (nanoseconds_since(start) < ns) {
     }
@@ -56,8 +55,7 @@ struct measurement {
     void add(measurement const& other) noexcept {
         latency.add(other.latency);
         commits += other.commits;
-        for (std::size_t i = 0; i < restarts.size(); ++i)
-            restarts[i] += other.restarts[i];
+        for (std::size_t i = 0; i < restarts.size(); ++i) restarts[i] += other.restarts[i];
         restarts_max_of_one_transaction =
             std::max(restarts_max_of_one_transaction, other.restarts_max_of_one_transaction);
     }
@@ -73,17 +71,14 @@ public:
         /// Call before each transaction; false ends the thread's work.
         bool next() {
             // relaxed: flags that guard no data
-            if (interrupt_requested.load(std::memory_order_relaxed))
-                return false;
-            if (crew_->phase_.load(std::memory_order_relaxed) == phase_stop)
-                return false;
+            if (interrupt_requested.load(std::memory_order_relaxed)) return false;
+            if (crew_->phase_.load(std::memory_order_relaxed) == phase_stop) return false;
             return crew_->of_.commits ? next_of_number() : next_of_time();
         }
         /// Call when a transaction committed that began at `start`, after these restarts by reason.
         void committed(measuring_clock::time_point start,
                        std::array<std::uint32_t, restart_reason_count> const& restarts) noexcept {
-            if (!measuring_)
-                return;
+            if (!measuring_) return;
             mine_.latency.record(nanoseconds_since(start));
             ++mine_.commits;
             std::uint64_t sum = 0;
@@ -119,13 +114,11 @@ public:
         class arrival {
         public:
             void wait_once() {
-                if (barrier_ == nullptr)
-                    return;
+                if (barrier_ == nullptr) return;
                 std::exchange(barrier_, nullptr)->arrive_and_wait();
             }
             void drop() {
-                if (barrier_ != nullptr)
-                    std::exchange(barrier_, nullptr)->arrive_and_drop();
+                if (barrier_ != nullptr) std::exchange(barrier_, nullptr)->arrive_and_drop();
             }
             std::barrier<>* barrier_ = nullptr;
         };

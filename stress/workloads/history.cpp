@@ -26,8 +26,7 @@ std::optional<std::string> add_edges(std::vector<passage>::const_iterator from,
     std::vector<vertex> readers;
     for (auto p = from; p != end; ++p) {
         if (p->what.shared) {
-            if (writer)
-                boost::add_edge(*writer, p->transaction, order);
+            if (writer) boost::add_edge(*writer, p->transaction, order);
             readers.push_back(p->transaction);
             continue;
         }
@@ -37,10 +36,8 @@ std::optional<std::string> add_edges(std::vector<passage>::const_iterator from,
                    "version " +
                    std::to_string(version_written);
         }
-        if (writer)
-            boost::add_edge(*writer, p->transaction, order);
-        for (auto const reader : readers)
-            boost::add_edge(reader, p->transaction, order);
+        if (writer) boost::add_edge(*writer, p->transaction, order);
+        for (auto const reader : readers) boost::add_edge(reader, p->transaction, order);
         readers.clear();
         writer = p->transaction;
         version_written = p->what.version;
@@ -56,8 +53,7 @@ std::optional<std::string> find_fault(std::vector<thread_history> const& threads
     for (auto const& t : threads) {
         std::size_t from = 0;
         for (auto const end : t.ends()) {
-            for (; from < end; ++from)
-                passages.push_back({t.accesses()[from], transactions});
+            for (; from < end; ++from) passages.push_back({t.accesses()[from], transactions});
             ++transactions;
         }
     }
@@ -70,8 +66,7 @@ std::optional<std::string> find_fault(std::vector<thread_history> const& threads
         auto const end = std::find_if(from, passages.cend(), [&](passage const& p) {
             return p.what.lock != from->what.lock;
         });
-        if (auto fault = add_edges(from, end, order))
-            return fault;
+        if (auto fault = add_edges(from, end, order)) return fault;
         from = end;
     }
     std::vector<vertex> sorted;

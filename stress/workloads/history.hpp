@@ -27,11 +27,12 @@ struct access {
 /// memory; the bound is taken in full when the history is made.
 class thread_history {
 public:
-    explicit thread_history(std::size_t accesses_max) { accesses_.reserve(accesses_max); }
+    explicit thread_history(std::size_t accesses_max) : accesses_max_(accesses_max) {
+        accesses_.reserve(accesses_max);
+    }
 
     [[nodiscard]] bool begin(std::size_t how_many) {
-        if (accesses_.size() + how_many > accesses_.capacity())
-            return false;
+        if (accesses_.size() + how_many > accesses_max_) return false;
         ends_.push_back(accesses_.size() + how_many);
         return true;
     }
@@ -42,6 +43,7 @@ public:
     [[nodiscard]] std::vector<std::size_t> const& ends() const noexcept { return ends_; }
 
 private:
+    std::size_t accesses_max_;
     std::vector<access> accesses_;
     std::vector<std::size_t> ends_;
 };
@@ -60,8 +62,7 @@ public:
         auto const before =
             holders.fetch_add(shared ? one_reader : writer(thread), std::memory_order_acq_rel);
         bool const good = shared ? before % one_reader == 0 : before == 0;
-        if (!good)
-            broken_.store(true, std::memory_order_relaxed);  // relaxed: read after the join
+        if (!good) broken_.store(true, std::memory_order_relaxed);  // relaxed: read after the join
     }
     void left(std::uint32_t lock, bool shared, std::uint64_t thread) noexcept {
         // acq_rel: as in entered
@@ -73,8 +74,7 @@ public:
         auto& version = cells_[r.lock].version;
         // relaxed: the lock under test is what orders these
         auto const seen = version.load(std::memory_order_relaxed);
-        if (r.shared)
-            return {r.lock, true, seen};
+        if (r.shared) return {r.lock, true, seen};
         version.store(seen + 1, std::memory_order_relaxed);  // relaxed: as above
         return {r.lock, false, seen + 1};
     }

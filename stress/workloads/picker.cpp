@@ -14,10 +14,8 @@ constexpr std::size_t few = 16;
 constexpr int tries = 64;
 
 workload of_thread(workload w, std::uint64_t thread) {
-    if (!w.mixed_with_single)
-        return w;
-    if (thread % 3 == 1)
-        w.sequence = order::reorder;
+    if (!w.mixed_with_single) return w;
+    if (thread % 3 == 1) w.sequence = order::reorder;
     if (thread % 3 == 2) {
         w.sequence = order::random;
         w.locks_per_transaction = 1;
@@ -41,29 +39,23 @@ picker::picker(workload const& from, std::uint64_t thread, std::uint64_t seed,
         shuffled_.resize(n);
         std::iota(shuffled_.begin(), shuffled_.end(), 0U);
     }
-    if (shuffled_.empty() && k > few)
-        marks_.assign(n, 0);
-    if (keeps_order_)
-        draw();
+    if (shuffled_.empty() && k > few) marks_.assign(n, 0);
+    if (keeps_order_) draw();
 }
 
 std::span<request const> picker::next() {
-    if (!keeps_order_)
-        draw();
+    if (!keeps_order_) draw();
     if (from_.read_percent > 0) {
-        for (auto& r : requests_)
-            r.shared = random_.percent(from_.read_percent);
+        for (auto& r : requests_) r.shared = random_.percent(from_.read_percent);
     }
     return requests_;
 }
 
 void picker::contended(std::uint32_t lock) {
-    if (from_.sequence != order::reorder)
-        return;
+    if (from_.sequence != order::reorder) return;
     auto const at = std::find_if(requests_.begin(), requests_.end(),
                                  [&](request const& r) { return r.lock == lock; });
-    if (at != requests_.end())
-        std::rotate(requests_.begin(), at, at + 1);
+    if (at != requests_.end()) std::rotate(requests_.begin(), at, at + 1);
 }
 
 void picker::draw() {
@@ -73,18 +65,11 @@ void picker::draw() {
         case choice::uniform:
             draw_subset(0, static_cast<std::uint32_t>(from_.locks), from_.locks_per_transaction);
             break;
-        case choice::hotspot:
-            draw_hotspot();
-            break;
+        case choice::hotspot: draw_hotspot(); break;
         case choice::zipf:
-        case choice::hot_set:
-            draw_weighted();
-            break;
-        case choice::ring:
-            draw_ring();
-            break;
-        case choice::vma_mix:
-            break;
+        case choice::hot_set: draw_weighted(); break;
+        case choice::ring: draw_ring(); break;
+        case choice::vma_mix: break;
     }
     if (from_.sequence == order::ascending) {
         std::sort(requests_.begin(), requests_.end(),
@@ -103,15 +88,13 @@ void picker::draw_subset(std::uint32_t first, std::uint32_t end, std::size_t how
     }
     while (requests_.size() < how_many) {
         auto const lock = first + static_cast<std::uint32_t>(random_.below(end - first));
-        if (!picked(lock))
-            add(lock);
+        if (!picked(lock)) add(lock);
     }
 }
 
 void picker::draw_hotspot() {
     auto const others = from_.locks_per_transaction - 1;
-    if (others > 0)
-        draw_subset(1, static_cast<std::uint32_t>(from_.locks), others);
+    if (others > 0) draw_subset(1, static_cast<std::uint32_t>(from_.locks), others);
     auto const at = std::lround(from_.hot_position * static_cast<double>(others));
     requests_.insert(requests_.begin() + at, request{});
 }
@@ -119,10 +102,8 @@ void picker::draw_hotspot() {
 void picker::draw_weighted() {
     while (requests_.size() < from_.locks_per_transaction) {
         auto lock = weighted_lock();
-        for (int i = 0; i < tries && picked(lock); ++i)
-            lock = weighted_lock();
-        while (picked(lock))
-            lock = (lock + 1) % static_cast<std::uint32_t>(from_.locks);
+        for (int i = 0; i < tries && picked(lock); ++i) lock = weighted_lock();
+        while (picked(lock)) lock = (lock + 1) % static_cast<std::uint32_t>(from_.locks);
         add(lock);
     }
 }
@@ -134,8 +115,7 @@ void picker::draw_ring() {
 }
 
 std::uint32_t picker::weighted_lock() {
-    if (from_.picks == choice::zipf)
-        return static_cast<std::uint32_t>((*zipf_)(random_));
+    if (from_.picks == choice::zipf) return static_cast<std::uint32_t>((*zipf_)(random_));
     if (from_.hot_locks == from_.locks || random_.percent(from_.hot_percent)) {
         return static_cast<std::uint32_t>(random_.below(from_.hot_locks));
     }
@@ -144,15 +124,13 @@ std::uint32_t picker::weighted_lock() {
 }
 
 bool picker::picked(std::uint32_t lock) const {
-    if (!marks_.empty())
-        return marks_[lock] == draw_number_;
+    if (!marks_.empty()) return marks_[lock] == draw_number_;
     return std::any_of(requests_.begin(), requests_.end(),
                        [&](request const& r) { return r.lock == lock; });
 }
 
 void picker::add(std::uint32_t lock) {
-    if (!marks_.empty())
-        marks_[lock] = draw_number_;
+    if (!marks_.empty()) marks_[lock] = draw_number_;
     requests_.push_back({lock, false});
 }
 

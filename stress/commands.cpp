@@ -1,0 +1,162 @@
+#include "commands.hpp"
+
+#include "atomic_file.hpp"
+#include "input_error.hpp"
+#include "interrupt.hpp"
+#include "measure.hpp"
+#include "provenance.hpp"
+#include "report/aggregate.hpp"
+#include "report/report.hpp"
+
+#include <algorithm>
+#include <iostream>
+#include <nlohmann/json.hpp>
+#include <spdlog/spdlog.h>
+
+namespace manylock::stress {
+namespace {
+
+/// Not one of the policies that are compared by default: the same policy with another walk.
+constexpr std::string_view twin = "cycle_detection_bgl";
+
+void write_results(atomic_files& files, provenance const& origin,
+                   std::vector<result_row> const& rows) {
+    files.add("results.csv", csv_text(rows));
+    files.add("results.json", json_text(origin, rows));
+    files.commit();
+}
+
+void print_tables(std::vector<result_row> const& rows, std::ostream& out) {
+    for (auto const& p : make_panels(rows)) {
+        out << '\n'
+            << p.workload << ": " << p.description
+            << (p.checked ? " (--check: not for publication)" : "") << "\n"
+            << markdown(panel_table(p));
+    }
+}
+
+void print_checks(std::vector<result_row> const& rows, std::ostream& out) {
+    auto const of = [&](std::string_view state) {
+        return std::count_if(rows.begin(), rows.end(),
+                             [&](result_row const& r) { return r.check == state; });
+    };
+    auto const ok = of("ok");
+    auto const failed = of("failed");
+    if (ok + failed > 0) out << "checks: " << ok << " ok, " << failed << " failed\n";
+}
+
+int finish(atomic_files& files, provenance const& origin, std::vector<result_row> const& rows) {
+    write_results(files, origin, rows);
+    print_tables(rows, std::cout);
+    std::cout << '\n';
+    print_checks(rows, std::cout);
+    std::cout << "results: " << (files.directory() / "results.csv").string()
+              << " and results.json\n";
+    return any_failed(rows) ? 1 : 0;
+}
+
+nlohmann::ordered_json named_json(std::string_view name, std::string_view description) {
+    return {{"name", name}, {"description", description}};
+}
+
+std::string policy_description(policy_runner const& runner) {
+    auto const facts = runner.facts();
+    return facts.restarts ? "restarts for reason " + std::string(manylock::name(facts.reason))
+                          : "never restarts";
+}
+
+int list(list_options const& chosen) {
+    auto const all_presets = presets(usable_cores());
+    if (chosen.json) {
+        nlohmann::ordered_json document;
+        for (auto const* runner : policy_runners()) {
+            document["policies"].push_back(named_json(runner->name(), policy_description(*runner)));
+        }
+        for (auto const& w : workload_names())
+            document["workloads"].push_back(named_json(w.name, w.description));
+        for (auto const& p : all_presets) {
+            auto entry = named_json(p.name, p.description);
+            entry["scaled"] = p.scaled;
+            document["presets"].push_back(std::move(entry));
+        }
+        std::cout << document.dump(2) << '\n';
+        return 0;
+    }
+    auto const line = [](std::string_view kind, std::string_view name,
+                         std::string_view description) {
+        std::cout << kind << "  " << name
+                  << std::string(name.size() < 20 ? 20 - name.size() : 1, ' ') << ' ' << description
+                  << '\n';
+    };
+    for (auto const* runner : policy_runners())
+        line("policy  ", runner->name(), policy_description(*runner));
+    for (auto const& w : workload_names()) line("workload", w.name, w.description);
+    for (auto const& p : all_presets) line("preset  ", p.name, p.description);
+    return 0;
+}
+
+int run(run_options const& chosen, std::vector<std::string> const& arguments) {
+    atomic_files files(chosen.out);
+    auto const origin = current_provenance(arguments, chosen.seed);
+    std::cout << origin.line() << '\n';
+    if (!chosen.scaled.empty()) std::cout << "scaled: " << chosen.scaled << '\n';
+    std::cout.flush();
+    std::vector<result_row> rows;
+    {
+        progress bar(row_count(chosen));
+        rows = measure(chosen, bar);
+    }
+    return finish(files, origin, rows);
+}
+
+int replay(replay_options const& chosen, std::vector<std::string> const& arguments) {
+    auto const program = replay::load_program(chosen.recording);
+    atomic_files files(chosen.out);
+    auto const origin = current_provenance(arguments, chosen.seed);
+    std::cout << origin.line() << std::endl;
+    std::vector<result_row> rows;
+    {
+        progress bar(row_count(chosen));
+        rows = measure(chosen, program, bar);
+    }
+    return finish(files, origin, rows);
+}
+
+int report(report_options const& chosen) {
+    if (chosen.against) {
+        compare_results(chosen.results, *chosen.against, std::cout);
+    } else {
+        write_report(chosen.results, std::cout);
+    }
+    return 0;
+}
+
+int suite(suite_options const&, std::vector<std::string> const&) {
+    return 0;
+}
+
+}  // namespace
+
+known_policies policies_of_this_program() {
+    known_policies known;
+    for (auto const* runner : policy_runners()) {
+        auto& list = runner->name() == twin ? known.more : known.all;
+        list.emplace_back(runner->name());
+    }
+    return known;
+}
+
+int carry_out(options const& chosen, std::vector<std::string> const& arguments) {
+    return std::visit(
+        [&](auto const& form) -> int {
+            using type = std::decay_t<decltype(form)>;
+            if constexpr (std::is_same_v<type, list_options>) return list(form);
+            if constexpr (std::is_same_v<type, run_options>) return run(form, arguments);
+            if constexpr (std::is_same_v<type, replay_options>) return replay(form, arguments);
+            if constexpr (std::is_same_v<type, report_options>) return report(form);
+            if constexpr (std::is_same_v<type, suite_options>) return suite(form, arguments);
+        },
+        chosen.what);
+}
+
+}  // namespace manylock::stress

@@ -1,0 +1,161 @@
+#include "measure.hpp"
+
+#include "interrupt.hpp"
+#include "provenance.hpp"
+#include "random.hpp"
+
+#include <algorithm>
+#include <spdlog/spdlog.h>
+
+namespace manylock::stress {
+namespace {
+
+count result_row::*reason_column(restart_reason reason) {
+    return restart_reason_columns[static_cast<std::size_t>(reason)].member;
+}
+static_assert(restart_reason_columns.size() == restart_reason_count);
+static_assert([] {
+    for (std::size_t i = 0; i < restart_reason_count; ++i) {
+        if (restart_reason_columns[i].name != restart_reason_names[i]) return false;
+    }
+    return true;
+}());
+
+/// `stale_applies`: the workload has objects that can go away.
+void fill_restarts(result_row& row, measurement const& m, policy_facts const& facts,
+                   bool stale_applies) {
+    std::uint64_t sum = 0;
+    for (std::size_t i = 0; i < restart_reason_count; ++i) {
+        sum += m.restarts[i];
+        auto const reason = static_cast<restart_reason>(i);
+        bool const applies = (facts.restarts && reason == facts.reason) ||
+                             (stale_applies && reason == restart_reason::stale);
+        if (applies || m.restarts[i] > 0) row.*reason_column(reason) = m.restarts[i];
+    }
+    row.restarts = sum;
+    row.restarts_max_of_one_transaction = m.restarts_max_of_one_transaction;
+    if (m.commits > 0)
+        row.restarts_per_commit = static_cast<double>(sum) / static_cast<double>(m.commits);
+}
+
+void fill_outcome(result_row& row, row_outcome const& outcome, policy_facts const& facts,
+                  bool stale_applies) {
+    auto const& m = outcome.measured;
+    row.seconds = outcome.seconds;
+    row.commits = m.commits;
+    if (outcome.seconds > 0)
+        row.commits_per_second = static_cast<double>(m.commits) / outcome.seconds;
+    fill_restarts(row, m, facts, stale_applies);
+    if (m.latency.count() > 0) {
+        row.latency_ns_p50 = m.latency.at(0.5);
+        row.latency_ns_p99 = m.latency.at(0.99);
+        row.latency_ns_p999 = m.latency.at(0.999);
+        row.latency_ns_max = m.latency.max();
+    }
+    row.fallbacks = outcome.fallbacks;
+    row.wait_ns = outcome.wait_ns;
+    row.detector_walks = outcome.detector_walks;
+    row.detector_edges = outcome.detector_edges;
+    row.held_list_bytes_max = outcome.held_list_bytes_max;
+    row.lock_bytes = outcome.lock_bytes;
+    if (outcome.checked) row.check = outcome.faults.empty() ? "ok" : "failed";
+    for (auto const& fault : outcome.faults) {
+        spdlog::error("check of {} under {}, {} threads, round {}: {}", row.workload, row.policy,
+                      row.threads.value_or(0), row.round.value_or(0), fault);
+    }
+}
+
+result_row row_for(std::string const& policy, std::string const& workload_name,
+                   std::uint64_t threads, std::uint64_t seed, std::uint64_t round) {
+    result_row row;
+    row.policy = policy;
+    row.workload = workload_name;
+    row.platform = "native";
+    row.threads = threads;
+    row.cores = usable_cores();
+    row.seed = seed;
+    row.round = round;
+    return row;
+}
+
+result_row measure_one(run_options const& run, workload const& w, std::uint64_t threads,
+                       std::string const& policy, std::uint64_t round) {
+    row_request request;
+    request.what = w;
+    request.threads = threads;
+    request.length = {run.seconds, run.commits};
+    // The same for all policies of a round, so that they see the same transactions.
+    request.seed = derived_seed(run.seed, round);
+    request.check = run.check;
+    auto row = row_for(policy, w.name, threads, run.seed, round);
+    bool const on_locks = w.picks != choice::vma_mix;
+    if (on_locks) {
+        row.locks = w.locks;
+        row.locks_per_transaction = w.locks_per_transaction;
+        row.read_percent = w.read_percent;
+        row.hold_ns = w.hold_ns;
+        if (w.picks == choice::zipf) row.zipf = w.zipf;
+    }
+    auto const& runner = find_runner(policy);
+    fill_outcome(row, runner.run(request), runner.facts(), !on_locks);
+    return row;
+}
+
+}  // namespace
+
+std::size_t row_count(run_options const& run) {
+    std::size_t configurations = 0;
+    for (auto const& w : run.workloads) configurations += w.threads.size();
+    return configurations * run.policies.size() * run.rounds;
+}
+
+std::vector<result_row> measure(run_options const& run, progress& bar) {
+    std::vector<result_row> rows;
+    for (std::uint64_t round = 0; round < run.rounds; ++round) {
+        for (auto const& w : run.workloads) {
+            for (auto const threads : w.threads) {
+                for (auto const& policy : run.policies) {
+                    throw_if_interrupted();
+                    bar.show(w.name + ", " + std::to_string(threads) + " threads, " + policy +
+                             (run.check ? ", checked" : ""));
+                    rows.push_back(measure_one(run, w, threads, policy, round));
+                    bar.advance();
+                }
+            }
+        }
+    }
+    return rows;
+}
+
+std::size_t row_count(replay_options const& replay) {
+    return replay.threads.size() * replay.policies.size() * replay.repeat;
+}
+
+std::vector<result_row> measure(replay_options const& replay,
+                                replay::recorded_program const& program, progress& bar) {
+    std::vector<result_row> rows;
+    auto const name =
+        "replay_" + std::filesystem::weakly_canonical(replay.recording).filename().string();
+    for (std::uint64_t round = 0; round < replay.repeat; ++round) {
+        for (auto const threads : replay.threads) {
+            for (auto const& policy : replay.policies) {
+                throw_if_interrupted();
+                bar.show(name + ", " + policy + (replay.check ? ", checked" : ""));
+                auto const& runner = find_runner(policy);
+                auto const outcome = runner.replay({&program, threads, replay.check});
+                auto row = row_for(policy, name, outcome.threads, replay.seed, round);
+                fill_outcome(row, outcome.row, runner.facts(), true);
+                rows.push_back(std::move(row));
+                bar.advance();
+            }
+        }
+    }
+    return rows;
+}
+
+bool any_failed(std::vector<result_row> const& rows) {
+    return std::any_of(rows.begin(), rows.end(),
+                       [](result_row const& row) { return row.check == "failed"; });
+}
+
+}  // namespace manylock::stress

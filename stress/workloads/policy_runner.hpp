@@ -1,0 +1,22 @@
+// The policy_runner of one policy. Included by the translation unit that the build makes for each.
+#pragma once
+
+#include "lock_run.hpp"
+#include "runner.hpp"
+
+namespace manylock::stress {
+
+template <class Policy>
+class runner_of final : public policy_runner {
+public:
+    [[nodiscard]] std::string_view name() const noexcept override { return Policy::name; }
+    [[nodiscard]] policy_facts facts() const noexcept override {
+        return {.reason = Policy::reason, .restarts = !Policy::needs.umbrella};
+    }
+    [[nodiscard]] row_outcome run(row_request const& request) const override {
+        return lock_run<Policy>(request).run();
+    }
+    [[nodiscard]] replay_outcome replay(replay_request const&) const override { return {}; }
+};
+
+}  // namespace manylock::stress

@@ -1,0 +1,28 @@
+#include "runner.hpp"
+
+#include <stdexcept>
+
+namespace manylock::stress {
+
+// Each is defined in the translation unit that the build generates from policy_runner.cpp.in.
+#define MANYLOCK_REGISTER_POLICY(name) policy_runner const& runner_##name();
+#include <manylock/policies/registry.hpp>
+#undef MANYLOCK_REGISTER_POLICY
+
+std::vector<policy_runner const*> const& policy_runners() {
+#define MANYLOCK_REGISTER_POLICY(name) &runner_##name(),
+    static std::vector<policy_runner const*> const runners{
+#include <manylock/policies/registry.hpp>
+    };
+#undef MANYLOCK_REGISTER_POLICY
+    return runners;
+}
+
+policy_runner const& find_runner(std::string_view name) {
+    for (auto const* runner : policy_runners()) {
+        if (runner->name() == name) return *runner;
+    }
+    throw std::logic_error("no policy of the name " + std::string(name));
+}
+
+}  // namespace manylock::stress
