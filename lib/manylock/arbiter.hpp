@@ -262,41 +262,43 @@ private:
         me.count.add(counter::wait_ns, platform::ns_between(begin, platform::now()));
         return result;
     }
+    /// Spins, looks for a cycle, yields, parks: in this order, so that what a walk would find does not
+    /// wait for a scheduler, and short holds cost no walk. Every step polls every signal.
     static acquire_result wait_for_outcome(shared_state& shared, block& me, request_type const& r) {
+        pause_until_signal(me);
         bool walked = !Config::needs.held_list;  // one that holds nothing may bar those behind it
-        for (bool spinning = true;; spinning = false) {
-            auto const seen = spinning ? spin(me) : me.park.signals();
+        bool yielded = false;
+        for (;;) {
+            auto const seen = me.park.signals();
             if ((seen & signal::granted) != 0) return status::granted;
             if ((seen & signal::stale) != 0) return restart_reason::stale;
-            if (!walked && (seen & signal::poke) == 0) {
-                walked = true;
-                if (must_restart_after_walk(shared, me, r)) return leave(me, r, policy::reason);
-                continue;
-            }
             bool const late = r.deadline != nullptr && platform::now() >= *r.deadline;
             bool const cancelled = r.cancelled != nullptr && r.cancelled(r.cancel_token);
-            if ((seen & signal::poke) == 0 && !late && !cancelled) {
+            if ((seen & signal::poke) != 0 || late || cancelled) {
+                me.park.clear(signal::poke);
+                auto const result = look_again(me, r, late, cancelled);
+                if (result.what() != status::busy) return result;
+            } else if (!walked) {
+                walked = true;
+                if (must_restart_after_walk(shared, me, r)) return leave(me, r, policy::reason);
+            } else if (!yielded) {
+                yielded = true;
+                yield_until_signal(me);
+            } else {
                 me.count.add(counter::parks);
                 me.park.wait(r.deadline);
-                continue;
-            }
-            me.park.clear(signal::poke);
-            if (auto const result = look_again(me, r, late, cancelled); result.what() != status::busy) {
-                return result;
             }
         }
     }
-    /// Bounded; polls every signal. Our edges are published already.
-    static std::uint32_t spin(block const& me) noexcept {
-        for (unsigned i = 0; i < Config::knobs.spin_limit; ++i) {
-            if (auto const seen = me.park.signals(); seen != 0) return seen;
+    static void pause_until_signal(block const& me) noexcept {
+        for (unsigned i = 0; i < Config::knobs.spin_limit && me.park.signals() == 0; ++i) {
             platform::pause();
         }
-        for (unsigned i = 0; i < Config::knobs.yield_limit; ++i) {
-            if (auto const seen = me.park.signals(); seen != 0) return seen;
+    }
+    static void yield_until_signal(block const& me) noexcept {
+        for (unsigned i = 0; i < Config::knobs.yield_limit && me.park.signals() == 0; ++i) {
             platform::yield();
         }
-        return me.park.signals();
     }
     static bool must_restart_after_walk(shared_state& shared, block& me, request_type const& r) {
         if constexpr (Config::needs.held_list) {

@@ -11,9 +11,9 @@ namespace manylock {
 /// Knobs of a domain. A misspelt one does not compile: domain<P, options{.spin_limit = 0}>.
 struct options {
     /// Pauses that a waiter spends looking before it yields; 0 goes straight to yielding.
-    unsigned spin_limit = 200;
+    unsigned spin_limit = 100;
     /// Yields after the spin, before the waiter parks.
-    unsigned yield_limit = 2;
+    unsigned yield_limit = 16;
     /// Every transaction's held locks are readable by a wait-for snapshot, under any policy. Costs what
     /// cycle_detection's held-lock list costs. Without it a snapshot shows the locks that are waited for.
     bool publish_holds = false;

@@ -17,6 +17,7 @@
 #include <type_traits>
 #include <utility>
 
+#include <manylock/platform/concept.hpp>
 #include <manylock/platform/native.hpp>
 #include <manylock/transaction.hpp>
 
@@ -41,6 +42,8 @@ enum class read_status : std::uint8_t {
 
 template <conflict_policy Policy, options Options = options{}, class Platform = platform::native>
 class domain {
+    static_assert(manylock::platform::platform_type<Platform>);
+
 public:
     using config = detail::config<Policy, Options, Platform>;
     using policy = Policy;

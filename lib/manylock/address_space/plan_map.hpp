@@ -31,8 +31,10 @@ namespace manylock::address_space::detail {
     if (length == 0 || length > address_limit) return abi::enomem;
     if (type < abi::map_shared || type > abi::map_shared_validate) return abi::einval;
     if (!page_aligned(op.offset)) return abi::einval;
-    if (!page_aligned(op.start)) return abi::einval;
-    if (op.start > address_limit - length) return abi::enomem;
+    if (op.flags & (abi::map_fixed | abi::map_fixed_noreplace)) {
+        if (!page_aligned(op.start)) return abi::einval;
+        if (op.start > address_limit - length) return abi::enomem;
+    }
     bool const shared_file = type != abi::map_private && !(op.flags & abi::map_anonymous);
     if (shared_file && op.file.read_only_file && (op.prot & abi::prot_write)) return abi::eacces;
     return 0;

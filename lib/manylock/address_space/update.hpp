@@ -1,0 +1,449 @@
+// One attempt of one operation on the concurrent address space: the body of a transaction.
+//   1 lock     every VMA that the operation may change or may merge with, found by lock-free lookup
+//   2 plan     on a draft made of the locked VMAs; look further if the plan asks
+//   3 claim    carve what it will fill off the gaps, born locked; wait for claims made before ours there
+//   4 work     what the caller does while everything is locked
+//   5 commit   in the structure section: check that nothing we took for free is mapped now, then edit
+// A step that finds the world changed goes back to 1 with its locks kept; a lock that turns out to be of
+// something else is a restart (stale). An attempt that does not commit takes its claims back.
+//
+// Under umbrella the first request takes the umbrella, so the world stands still: 1 only looks, 3 is left
+// out, and 5 marks exactly the VMAs that change.
+#pragma once
+
+#include <manylock/address_space/worker.hpp>
+#include <manylock/domain.hpp>
+
+#include <algorithm>
+#include <memory>
+#include <mutex>
+
+namespace manylock::address_space {
+
+template <class Space>
+class update {
+public:
+    using domain_type = typename Space::domain_type;
+    using transaction = typename domain_type::transaction;
+    using read_section = typename domain_type::read_section;
+    using region_type = region<domain_type>;
+    using worker_type = worker<domain_type>;
+    using held = typename worker_type::held;
+    static constexpr bool under_umbrella = domain_type::policy::needs.umbrella;
+
+    update(Space& space, transaction& txn, worker_type& w, operation const& op)
+        : space_{space}, map_{space.map_}, txn_{txn}, w_{w}, op_{op} {
+        w_.held_.clear();
+        w_.wanted_.clear();
+        space_.free_removed(w_);
+    }
+    update(update const&) = delete;
+    update& operator=(update const&) = delete;
+    ~update() {
+        drop_unpublished();
+        if (!committed_) take_claims_back();
+    }
+
+    [[nodiscard]] std::int64_t result() const noexcept { return result_; }
+
+    /// False: a restart was issued. `work` runs while everything that the operation needs is locked.
+    template <class Work>
+    bool run(Work&& work) {
+        if (!begin()) return false;
+        for (bool worked = false;;) {
+            if (!lock_wanted()) return false;
+            make_draft();
+            mm_globals g = globals_;
+            outcome const out = run_plan(w_.plan_, op_, g);
+            if (out.what == outcome::kind::needs_more) {
+                want_first_in(w_.plan_.missing());
+                continue;
+            }
+            if (out.what == outcome::kind::needs_hole) {
+                answer const placed = place_in_hole(out.hole_length);
+                if (placed == answer::restart) return false;
+                if (placed == answer::again) continue;
+                result_ = -abi::enomem;  // there is none
+                return committed_ = true;
+            }
+            result_ = out.result;
+            if (!writes_) {
+                if (std::lock_guard const guard{map_.structure}; !still_true()) continue;
+                return committed_ = true;
+            }
+            if (find_fills()) {
+                answer const claimed = claim_fills();
+                if (claimed == answer::restart) return false;
+                if (claimed == answer::again) continue;
+            }
+            if (!choose_destinations()) return false;
+            if (!worked) work();
+            worked = true;
+            if (commit(g)) return true;
+            drop_unpublished();
+        }
+    }
+
+private:
+    enum class answer : std::uint8_t { ok, again, restart };
+
+    bool begin() {
+        forget_rejoined();
+        globals_ = space_.fixed_globals_;
+        footprint const guess = footprint_of(op_, globals_);
+        writes_ = guess.writes;
+        uses_break_ = guess.uses_break;
+        if constexpr (under_umbrella) {
+            if (!txn_.acquire(space_.globals_lock_, mode::shared)) return false;
+        } else if (uses_break_) {
+            // Rank 1: below every VMA.
+            if (!txn_.acquire_ranked(space_.globals_lock_, mode::exclusive, 1)) return false;
+        }
+        globals_ = space_.current_globals(uses_break_);
+        globals_.next_id = space_.ids_for(w_);
+        for (interval const& range : footprint_of(op_, globals_).ranges) want(range);
+        return true;
+    }
+
+    /// After a restart the transaction comes back with the lock it had failed to get. What that lock
+    /// guards may have another start, and so another rank, by now: then it is of no use here.
+    void forget_rejoined() {
+        region_type* const r = std::exchange(w_.last_asked_, nullptr);
+        if (under_umbrella || txn_.attempt() == 1 || r == nullptr) return;
+        if (!txn_.holds(r->lock, mode::shared)) return;
+        if (r->first() != w_.last_rank_) txn_.release(r->lock);
+    }
+
+    void want(interval range) {
+        if (!range.empty()) w_.wanted_.push_back(range);
+    }
+
+    /// The plan asks for the first VMA in `range`.
+    void want_first_in(interval range) {
+        read_section const section;
+        region_type* r = map_.first_above(range.start);
+        while (r != nullptr && r->claim_number() != 0 && !is_held(r)) r = map_.following(*r);
+        address const up_to = r == nullptr ? range.end : r->first() + page_size;
+        want({range.start, std::min(range.end, std::max(up_to, range.start + page_size))});
+    }
+
+    // --- 1 lock ---------------------------------------------------------------------------------------
+    bool lock_wanted() {
+        std::sort(w_.wanted_.begin(), w_.wanted_.end(),
+                  [](interval a, interval b) { return a.start < b.start; });
+        for (interval const& range : w_.wanted_)
+            for (address at = range.start; at < range.end;) {
+                read_section section;
+                region_type* const r = map_.first_above(at);
+                if (r == nullptr || r->first() >= range.end) break;
+                address const past = r->past();
+                if (r->claim_number() != 0 || is_held(r)) {
+                    if (past <= at) continue;  // it moved while we looked
+                    at = past;
+                    continue;
+                }
+                if (!hold(*r, at, range.end, section)) return false;
+                at = r->past();
+            }
+        return true;
+    }
+
+    /// Locks `r`, which should meet [at, limit). False: restart.
+    bool hold(region_type& r, address at, address limit, read_section& section) {
+        address const rank = r.first();
+        if constexpr (!under_umbrella) {
+            w_.last_asked_ = &r;
+            w_.last_rank_ = rank;
+            mode const wanted = writes_ ? mode::exclusive : mode::shared;
+            if (!txn_.acquire_found(r.lock, wanted, section, rank)) return false;
+            bool const same = r.claim_number() == 0 && r.first() < limit && r.past() > at &&
+                              (!domain_type::policy::needs.rank || r.first() == rank);
+            if (!same) {
+                txn_.restart_because(restart_reason::stale);
+                return false;
+            }
+        }
+        add_held({&r, r.first(), false, false});
+        return true;
+    }
+
+    void add_held(held h) {
+        auto const after = std::upper_bound(
+            w_.held_.begin(), w_.held_.end(), h,
+            [](held const& a, held const& b) { return a.start < b.start; });
+        w_.held_.insert(after, h);
+    }
+    /// Requires: a read section or the structure section. A held region's start does not change.
+    [[nodiscard]] bool is_held(region_type const* r) const noexcept {
+        auto const at = std::lower_bound(
+            w_.held_.begin(), w_.held_.end(), r->first(),
+            [](held const& h, address start) { return h.start < start; });
+        return at != w_.held_.end() && at->where == r;
+    }
+
+    // --- 2 plan ---------------------------------------------------------------------------------------
+    void make_draft() {
+        for (held const& h : w_.held_) want({h.start, h.where->past()});
+        std::sort(w_.wanted_.begin(), w_.wanted_.end(),
+                  [](interval a, interval b) { return a.start < b.start; });
+        w_.plan_.reset(space_.vma_count(), globals_.map_count_max);
+        for (interval const& known : w_.wanted_) w_.plan_.cover(known);
+        w_.wanted_.assign(w_.plan_.covered().begin(), w_.plan_.covered().end());
+        for (held const& h : w_.held_)
+            if (!h.claim) w_.plan_.add(h.where->area);
+    }
+
+    // --- 3 claim --------------------------------------------------------------------------------------
+    /// The parts of the plan's VMAs that no region of ours covers. False if there are none.
+    bool find_fills() {
+        w_.fills_.clear();
+        if (under_umbrella) return false;
+        auto h = w_.held_.begin();
+        for (draft::entry const& e : w_.plan_.entries()) {
+            address at = e.area.start;
+            while (at < e.area.end) {
+                while (h != w_.held_.end() && h->where->past() <= at) ++h;
+                address const next = h == w_.held_.end() ? e.area.end : h->start;
+                if (next > at) w_.fills_.push_back({at, std::min(next, e.area.end)});
+                at = h == w_.held_.end() ? e.area.end : std::max(at, h->where->past());
+            }
+        }
+        return !w_.fills_.empty();
+    }
+
+    /// A region that nobody can find yet, born locked.
+    region_type* make_region(vma const& area) {
+        auto born = std::make_unique<region_type>(area);
+        if (!txn_.acquire_ranked(born->lock, mode::exclusive, area.start)) return nullptr;
+        w_.unpublished_.push_back(born.get());
+        return born.release();
+    }
+
+    answer claim_fills() {
+        for (interval const& fill : w_.fills_) {
+            vma bounds;
+            bounds.start = fill.start;
+            bounds.end = fill.end;
+            if (make_region(bounds) == nullptr) return answer::restart;
+        }
+        address in_the_way = 0;
+        {
+            std::lock_guard const guard{map_.structure};
+            for (region_type* r : w_.unpublished_)
+                if (map_.overlapping(r->first(), r->past()) != nullptr) in_the_way = r->first();
+            if (in_the_way == 0)
+                for (region_type* r : w_.unpublished_) {
+                    // relaxed: published by the insertion
+                    r->claim.store(++space_.last_claim_, domain_type::platform::relaxed);
+                    map_.insert(*r);
+                }
+        }
+        if (in_the_way != 0) {
+            interval const range = fill_at(in_the_way);
+            drop_unpublished();
+            return wait_for_claim_in(range) ? answer::again : answer::restart;
+        }
+        for (region_type* r : w_.unpublished_) add_held({r, r->first(), true, false});
+        w_.unpublished_.clear();
+        return wait_for_earlier_claims();
+    }
+    [[nodiscard]] interval fill_at(address start) const {
+        return *std::find_if(w_.fills_.begin(), w_.fills_.end(),
+                             [=](interval f) { return f.start == start; });
+    }
+
+    /// Somebody else has claimed or mapped part of `range`. A VMA will be locked when we look again.
+    bool wait_for_claim_in(interval range) {
+        read_section section;
+        region_type* const r = map_.overlapping(range.start, range.end);
+        if (r == nullptr || r->claim_number() == 0) return true;
+        return adopt_claim(*r, section);
+    }
+
+    /// Two claims side by side may become one VMA. The later one waits, so that one of the two always
+    /// sees the other's VMA, and they never wait for each other.
+    answer wait_for_earlier_claims() {
+        bool waited = false;
+        for (std::size_t i = 0; i < w_.held_.size(); ++i) {
+            if (!w_.held_[i].claim) continue;
+            region_type const& mine = *w_.held_[i].where;
+            for (bool const left : {true, false}) {
+                read_section section;
+                region_type* const r =
+                    left ? map_.floor(mine.first() - 1) : map_.first_above(mine.past());
+                if (r == nullptr || is_held(r)) continue;
+                bool const touches = left ? r->past() == mine.first() : r->first() == mine.past();
+                std::uint64_t const number = r->claim_number();
+                if (!touches || number == 0 || number > mine.claim_number()) continue;
+                if (!adopt_claim(*r, section)) return answer::restart;
+                waited = true;
+            }
+        }
+        return waited ? answer::again : answer::ok;
+    }
+
+    /// Waits for the owner of claim `r`. It has become a VMA then, and is ours to use.
+    bool adopt_claim(region_type& r, read_section& section) {
+        address const rank = r.first();
+        w_.last_asked_ = &r;
+        w_.last_rank_ = rank;
+        if (!txn_.acquire_found(r.lock, mode::exclusive, section, rank)) return false;
+        if (r.claim_number() != 0 || r.first() != rank) {
+            txn_.restart_because(restart_reason::stale);
+            return false;
+        }
+        add_held({&r, rank, false, false});
+        return true;
+    }
+
+    /// Chooses a hole for the operation and claims it. `ok`: there is none.
+    answer place_in_hole(std::uint64_t length) {
+        for (;;) {
+            address hole = 0;
+            {
+                read_section const section;
+                hole = space_.find_hole(length, op_);
+            }
+            if (hole == 0) return answer::ok;
+            if (!under_umbrella) {
+                w_.fills_.assign(1, {hole, hole + length});
+                answer const claimed = claim_fills();
+                if (claimed == answer::restart) return claimed;
+                if (!is_claimed(hole)) continue;  // somebody was faster
+            }
+            op_ = placed_at(op_, hole);
+            want(detail::with_borders(hole, length));
+            return answer::again;
+        }
+    }
+    [[nodiscard]] bool is_claimed(address start) const {
+        return std::any_of(w_.held_.begin(), w_.held_.end(),
+                           [=](held const& h) { return h.claim && h.start == start; });
+    }
+
+    // --- 5 commit -------------------------------------------------------------------------------------
+    /// Which region becomes which VMA: its own; else one of ours that it replaces; else a new one.
+    bool choose_destinations() {
+        w_.destinations_.clear();
+        w_.origins_.clear();
+        for (std::size_t i = 0; i < w_.held_.size(); ++i) {
+            w_.held_[i].kept = false;
+            if (!w_.held_[i].claim) w_.origins_.push_back(i);
+        }
+        for (draft::entry const& e : w_.plan_.entries())
+            if (e.origin != draft::fresh) origin_of(e).kept = true;
+        auto spare = w_.held_.begin();
+        for (draft::entry const& e : w_.plan_.entries()) {
+            if (e.origin != draft::fresh) {
+                region_type* const r = origin_of(e).where;
+                w_.destinations_.push_back({r, false, !(r->area == e.area)});
+                continue;
+            }
+            while (spare != w_.held_.end() &&
+                   (spare->kept || spare->where->past() <= e.area.start))
+                ++spare;
+            if (spare != w_.held_.end() && spare->start < e.area.end) {
+                spare->kept = true;
+                w_.destinations_.push_back({spare->where, false, true});
+            } else if (region_type* const r = make_region(e.area)) {
+                w_.destinations_.push_back({r, true, true});
+            } else {
+                return false;
+            }
+        }
+        return !under_umbrella || mark_changes();
+    }
+    [[nodiscard]] held& origin_of(draft::entry const& e) {
+        return w_.held_[w_.origins_[static_cast<std::size_t>(e.origin)]];
+    }
+    /// Under umbrella only what changes is marked.
+    bool mark_changes() {
+        for (auto const& d : w_.destinations_)
+            if (d.changed && !d.fresh && !txn_.acquire(d.where->lock)) return false;
+        for (held const& h : w_.held_)
+            if (!h.kept && !txn_.acquire(h.where->lock)) return false;
+        return true;
+    }
+
+    /// Requires: the structure section. No VMA but ours lies where the draft knew everything.
+    [[nodiscard]] bool still_true() const {
+        if (under_umbrella) return true;
+        if (!uses_break_ && space_.default_flags() != globals_.default_flags) return false;
+        for (interval const& known : w_.plan_.covered())
+            for (region_type* r = map_.first_above(known.start);
+                 r != nullptr && r->first() < known.end; r = map_.following(*r))
+                if (r->claim_number() == 0 && !is_held(r)) return false;
+        return true;
+    }
+
+    bool commit(mm_globals const& g) {
+        {
+            std::lock_guard const guard{map_.structure};
+            if (!still_true()) {
+                globals_.default_flags = uses_break_ ? globals_.default_flags
+                                                     : space_.default_flags();
+                return false;
+            }
+            for (held const& h : w_.held_)
+                if (!h.kept) map_.unlink(*h.where);
+            std::size_t i = 0;
+            for (draft::entry const& e : w_.plan_.entries()) {
+                auto const& d = w_.destinations_[i++];
+                if (d.fresh)
+                    map_.insert(*d.where);
+                else if (d.changed)
+                    d.where->become(e.area);
+            }
+            space_.adopt_globals(g, uses_break_, count_change());
+        }
+        committed_ = true;
+        w_.unpublished_.clear();
+        for (held const& h : w_.held_)
+            if (!h.kept) remove(*h.where);
+        space_.ids_used(w_, g.next_id);
+        return true;
+    }
+    [[nodiscard]] std::int64_t count_change() const {
+        auto const before = std::count_if(w_.held_.begin(), w_.held_.end(),
+                                          [](held const& h) { return !h.claim; });
+        return static_cast<std::int64_t>(w_.plan_.size()) - before;
+    }
+    /// Requires: unlinked. Waiters leave with `stale`; the memory outlives our own hold of the lock.
+    void remove(region_type& r) {
+        w_.removed_.push_back(&r);
+        txn_.detach(r.lock);
+    }
+
+    void drop_unpublished() {
+        for (region_type* r : w_.unpublished_) {
+            txn_.release(r->lock);
+            delete r;
+        }
+        w_.unpublished_.clear();
+    }
+    void take_claims_back() {
+        bool any = false;
+        for (held const& h : w_.held_) any = any || h.claim;
+        if (!any) return;
+        {
+            std::lock_guard const guard{map_.structure};
+            for (held const& h : w_.held_)
+                if (h.claim) map_.unlink(*h.where);
+        }
+        for (held const& h : w_.held_)
+            if (h.claim) remove(*h.where);
+    }
+
+    Space& space_;
+    region_map<domain_type>& map_;
+    transaction& txn_;
+    worker_type& w_;
+    operation op_;
+    mm_globals globals_{};
+    std::int64_t result_ = 0;
+    bool writes_ = true;
+    bool uses_break_ = false;
+    bool committed_ = false;
+};
+
+}  // namespace manylock::address_space

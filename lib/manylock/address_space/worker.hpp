@@ -1,0 +1,66 @@
+// What one thread of control needs to work on an address space: its counters, its scratch memory and its
+// stock of identities. Not for two threads at once; costs nothing shared.
+#pragma once
+
+#include <manylock/address_space/footprint.hpp>
+#include <manylock/address_space/region_map.hpp>
+
+#include <cstdint>
+#include <vector>
+
+namespace manylock::address_space {
+
+/// How page faults went, as Linux counts them.
+struct fault_counters {
+    std::uint64_t success = 0;  ///< done under the VMA's read lock alone
+    std::uint64_t abort = 0;    ///< the VMA could not be locked, had moved, or was not there
+    std::uint64_t retry = 0;    ///< needed a transaction: first private write, stack growth
+    std::uint64_t miss = 0;     ///< the VMA was detached in between: looked up again
+};
+
+template <class Domain>
+class worker {
+public:
+    using region_type = region<Domain>;
+
+    worker() = default;
+    worker(worker const&) = delete;
+    worker& operator=(worker const&) = delete;
+
+    fault_counters faults;
+
+private:
+    template <class Space>
+    friend class update;
+    template <class D>
+    friend class space_on;
+
+    /// A region this worker's transaction has locked, as it was when it was locked.
+    struct held {
+        region_type* where;
+        address start;
+        bool claim;
+        bool kept;  ///< scratch of the commit: survives, perhaps as something else
+    };
+    /// Where an entry of the draft goes.
+    struct destination {
+        region_type* where;
+        bool fresh;
+        bool changed;
+    };
+
+    draft plan_;
+    std::vector<held> held_;
+    std::vector<interval> wanted_;
+    std::vector<interval> fills_;
+    std::vector<destination> destinations_;
+    std::vector<std::size_t> origins_;  ///< origin in the draft -> index in held_
+    std::vector<region_type*> unpublished_;
+    std::vector<region_type*> removed_;  ///< unlinked and detached; freed when the locks are released
+    region_type* last_asked_ = nullptr;  ///< only compared, unless the transaction holds its lock
+    address last_rank_ = 0;
+    std::uint64_t next_id_ = 0;
+    std::uint64_t last_id_ = 0;
+};
+
+}  // namespace manylock::address_space
