@@ -160,9 +160,9 @@ private:
 /// What the arbiter needs of a domain.
 template <class Config>
 struct arbitration {
-    typename Config::platform::template atomic<std::uint64_t> last_stamp{0};
+    alignas(64) block_pool<Config> pool;  // its id is read by every begin: no written neighbour
+    alignas(64) typename Config::platform::template atomic<std::uint64_t> last_stamp{0};
     typename Config::platform::mutex choosing;  // cold: one detector chooses at a time
-    block_pool<Config> pool;
 };
 
 }  // namespace manylock::detail

@@ -21,9 +21,9 @@ struct domain_core {
 
     arbitration<Config> shared;
     /// Umbrella only: taken exclusively by transactions, shared by readers that fell back.
-    queued_lock<Config> umbrella;
+    alignas(64) queued_lock<Config> umbrella;
     /// Umbrella only: number of the present or next umbrella holder. 0 is the number of no holder.
-    typename platform::template atomic<std::uint32_t> sequence{1};
+    alignas(64) typename platform::template atomic<std::uint32_t> sequence{1};
 
     event_sink sink = nullptr;
     void* sink_user = nullptr;

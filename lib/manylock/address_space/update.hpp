@@ -158,14 +158,13 @@ private:
             if (!txn_.acquire_found(r.lock, wanted, section, rank)) return false;
             bool const same = r.claim_number() == 0 && r.first() < limit && r.past() > at &&
                               (!domain_type::policy::needs.rank || r.first() == rank);
-            if (!same) {
-                txn_.restart_because(restart_reason::stale);
-                return false;
-            }
+            if (!same) return restart_as_stale();
         }
         add_held({&r, r.first(), false, false});
         return true;
     }
+
+    bool restart_as_stale() { return static_cast<bool>(txn_.restart_because(restart_reason::stale)); }
 
     void add_held(held h) {
         auto const after = std::upper_bound(
@@ -288,10 +287,7 @@ private:
         w_.last_asked_ = &r;
         w_.last_rank_ = rank;
         if (!txn_.acquire_found(r.lock, mode::exclusive, section, rank)) return false;
-        if (r.claim_number() != 0 || r.first() != rank) {
-            txn_.restart_because(restart_reason::stale);
-            return false;
-        }
+        if (r.claim_number() != 0 || r.first() != rank) return restart_as_stale();
         add_held({&r, rank, false, false});
         return true;
     }
@@ -386,14 +382,12 @@ private:
             }
             for (held const& h : w_.held_)
                 if (!h.kept) map_.unlink(*h.where);
-            std::size_t i = 0;
-            for (draft::entry const& e : w_.plan_.entries()) {
-                auto const& d = w_.destinations_[i++];
-                if (d.fresh)
-                    map_.insert(*d.where);
-                else if (d.changed)
-                    d.where->become(e.area);
-            }
+            // Bounds first: a search for a new region's place must meet them in order.
+            for (std::size_t i = 0; i < w_.destinations_.size(); ++i)
+                if (auto const& d = w_.destinations_[i]; d.changed && !d.fresh)
+                    d.where->become(w_.plan_[i]);
+            for (auto const& d : w_.destinations_)
+                if (d.fresh) map_.insert(*d.where);
             space_.adopt_globals(g, uses_break_, count_change());
         }
         committed_ = true;
