@@ -3,8 +3,12 @@
 #include "interrupt.hpp"
 #include "provenance.hpp"
 #include "random.hpp"
+#include "workloads/replay_order.hpp"
 
 #include <algorithm>
+#include <cctype>
+#include <iostream>
+#include <optional>
 #include <spdlog/spdlog.h>
 
 namespace manylock::stress {
@@ -60,8 +64,9 @@ void fill_outcome(result_row& row, row_outcome const& outcome, policy_facts cons
     row.lock_bytes = outcome.lock_bytes;
     if (outcome.checked) row.check = outcome.faults.empty() ? "ok" : "failed";
     for (auto const& fault : outcome.faults) {
-        spdlog::error("check of {} under {}, {} threads, round {}: {}", row.workload, row.policy,
-                      row.threads.value_or(0), row.round.value_or(0), fault);
+        std::cout << "check failed: " << row.workload << " under " << row.policy << ", "
+                  << row.threads.value_or(0) << " threads, round " << row.round.value_or(0) << ": "
+                  << fault << std::endl;
     }
 }
 
@@ -101,6 +106,17 @@ result_row measure_one(run_options const& run, workload const& w, std::uint64_t 
     return row;
 }
 
+/// The recorded program's name: the directory's, or its parent's for .../NAME/native.
+std::string recording_name(std::filesystem::path const& directory) {
+    auto const path = std::filesystem::weakly_canonical(directory);
+    auto name = path.filename().string();
+    if (name == "native") name = path.parent_path().filename().string() + "_native";
+    for (char& c : name) {
+        if (std::isalnum(static_cast<unsigned char>(c)) == 0) c = '_';
+    }
+    return name.empty() ? "recording" : name;
+}
+
 }  // namespace
 
 std::size_t row_count(run_options const& run) {
@@ -134,17 +150,30 @@ std::size_t row_count(replay_options const& replay) {
 std::vector<result_row> measure(replay_options const& replay,
                                 replay::recorded_program const& program, progress& bar) {
     std::vector<result_row> rows;
-    auto const name =
-        "replay_" + std::filesystem::weakly_canonical(replay.recording).filename().string();
+    auto const name = "replay_" + recording_name(replay.recording);
+    std::optional<replay::execution_order> order;
     for (std::uint64_t round = 0; round < replay.repeat; ++round) {
-        for (auto const threads : replay.threads) {
+        for (auto const asked : replay.threads) {
+            auto const traced = std::max<std::uint64_t>(program.threads.size(), 1);
+            auto const threads = asked == traced_threads ? traced : std::min(asked, traced);
+            if (threads > 1 && !order) {
+                bar.show(name + ": finding what depends on what");
+                order = order_of(program, record_footprints(program), replay.check);
+                spdlog::info(
+                    "{}: {} items on {} threads, longest chain {}, at most {} at once, {:.1f} on "
+                    "average",
+                    name, program.items.size(), traced, order->levels, order->width_max,
+                    order->width_mean);
+            }
             for (auto const& policy : replay.policies) {
                 throw_if_interrupted();
-                bar.show(name + ", " + policy + (replay.check ? ", checked" : ""));
+                bar.show(name + ", " + std::to_string(threads) + " threads, " + policy +
+                         (replay.check ? ", checked" : ""));
                 auto const& runner = find_runner(policy);
-                auto const outcome = runner.replay({&program, threads, replay.check});
-                auto row = row_for(policy, name, outcome.threads, replay.seed, round);
-                fill_outcome(row, outcome.row, runner.facts(), true);
+                auto row = row_for(policy, name, threads, replay.seed, round);
+                auto const outcome =
+                    runner.replay({&program, order ? &*order : nullptr, threads, replay.check});
+                fill_outcome(row, outcome, runner.facts(), true);
                 rows.push_back(std::move(row));
                 bar.advance();
             }

@@ -12,7 +12,7 @@
 
 namespace manylock::stress {
 
-/// Rows in the order in which they were measured. What --check finds wrong is logged as an error and
+/// Rows in the order in which they were measured. What --check finds wrong is printed and
 /// makes the row's check `failed`.
 std::vector<result_row> measure(run_options const& run, progress& bar);
 std::size_t row_count(run_options const& run);

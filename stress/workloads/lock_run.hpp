@@ -25,6 +25,13 @@ class counter_window {
 public:
     explicit counter_window(Domain const& domain) : domain_(&domain) {}
     void mark(bool begins) { (begins ? before_ : after_) = domain_->stats(); }
+    [[nodiscard]] std::uint64_t restarts(restart_reason r) const noexcept {
+        return after_.restarts(r) - before_.restarts(r);
+    }
+    /// Of the domain's whole life, the warm-up included.
+    [[nodiscard]] std::uint64_t restarts_max() const noexcept {
+        return after_.restarts_max_of_one_transaction;
+    }
     [[nodiscard]] std::uint64_t operator[](counter c) const noexcept {
         return after_[c] - before_[c];
     }

@@ -2,7 +2,9 @@
 #pragma once
 
 #include "lock_run.hpp"
+#include "replay_run.hpp"
 #include "runner.hpp"
+#include "vma_run.hpp"
 
 namespace manylock::stress {
 
@@ -14,9 +16,12 @@ public:
         return {.reason = Policy::reason, .restarts = !Policy::needs.umbrella};
     }
     [[nodiscard]] row_outcome run(row_request const& request) const override {
+        if (request.what.picks == choice::vma_mix) return vma_run<Policy>(request).run();
         return lock_run<Policy>(request).run();
     }
-    [[nodiscard]] replay_outcome replay(replay_request const&) const override { return {}; }
+    [[nodiscard]] row_outcome replay(replay_request const& request) const override {
+        return replay_run<Policy>(request).run();
+    }
 };
 
 }  // namespace manylock::stress

@@ -2,6 +2,7 @@
 // a translation unit of its own (policy_runner.cpp.in), so that adding one compiles one.
 #pragma once
 
+#include "../replay/order.hpp"
 #include "../replay/trace.hpp"
 #include "catalogue.hpp"
 #include "crew.hpp"
@@ -40,13 +41,9 @@ struct row_outcome {
 
 struct replay_request {
     replay::recorded_program const* program = nullptr;
-    std::uint64_t threads = 1;  ///< traced_threads: one per recorded thread
+    replay::execution_order const* order = nullptr;  ///< may be null for one thread
+    std::uint64_t threads = 1;  ///< recorded thread i runs on thread i % threads
     bool check = false;
-};
-
-struct replay_outcome {
-    row_outcome row;
-    std::uint64_t threads = 1;  ///< that it ran with
 };
 
 /// Facts that decide which columns apply.
@@ -65,7 +62,7 @@ public:
     [[nodiscard]] virtual std::string_view name() const noexcept = 0;
     [[nodiscard]] virtual policy_facts facts() const noexcept = 0;
     [[nodiscard]] virtual row_outcome run(row_request const&) const = 0;
-    [[nodiscard]] virtual replay_outcome replay(replay_request const&) const = 0;
+    [[nodiscard]] virtual row_outcome replay(replay_request const&) const = 0;
 };
 
 /// All that were compiled in, in the order of the registry.
