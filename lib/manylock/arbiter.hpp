@@ -50,6 +50,8 @@ public:
         if (auto const s = b.current_stamp(); s.drawn()) return s;
         // relaxed: only unique and increasing
         auto const drawn = shared.last_stamp.fetch_add(1, platform::relaxed) + 1;
+        // relaxed: for reports. Before the stamp, so that nobody sees a stamp with an earlier one's time.
+        b.stamped_ns.store(platform::ns_between({}, platform::now()), platform::relaxed);
         std::uint64_t none = 0;
         // acq_rel: whoever compares with the stamp sees it, and we see the one that came first
         if (b.age.compare_exchange_strong(none, drawn, platform::acq_rel, platform::acquire)) {

@@ -79,7 +79,7 @@ struct alignas(64) control_block {
     lock_type* contending = nullptr;
     std::uintptr_t contending_rank = 0;
     std::uintptr_t highest_rank = 0;
-    typename platform::time_point stamped_at{};
+    atomic<std::uint64_t> stamped_ns{0};  ///< the clock when `age` was drawn; for reports, read by all
     hold_list<Config> holds;
     [[no_unique_address]] std::conditional_t<Config::needs.held_list, walk_scratch<Config>,
                                              no_scratch> scratch;

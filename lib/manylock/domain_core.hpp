@@ -32,6 +32,12 @@ struct domain_core {
     mutable typename platform::mutex names_mutex;
     std::map<void const*, std::string> names;
 
+    /// Empty if it has no name.
+    [[nodiscard]] std::string name_of(void const* lock) const {
+        std::lock_guard const guard{names_mutex};
+        auto const found = names.find(lock);
+        return found != names.end() ? found->second : std::string{};
+    }
     void tell(event const& e) const noexcept {
         if (sink != nullptr) sink(sink_user, e);
     }
