@@ -40,7 +40,7 @@ operation add_stack() {
 void run_seed(std::uint64_t seed, std::size_t steps) {
     serial_space space{small_globals()};
     naive_model model{base, all_pages, small_globals()};
-    random_operations operations{seed, base, window_pages, true};
+    random_operations operations{seed, base, window_pages};
     REQUIRE(space.apply(add_stack()) == model.apply(add_stack(), 0));
     for (std::size_t step = 0; step < steps; ++step) {
         operation op = operations.next(space.globals());

@@ -11,11 +11,17 @@
 
 namespace manylock::address_space {
 
+struct operation_mix {
+    bool globals = true;       ///< brk, mlockall
+    bool holes = true;         ///< maps and moves that leave their place to the address space
+    bool keep_source = true;   ///< mremap that leaves its source
+};
+
 class random_operations {
 public:
-    /// Operations stay in [base, base + pages). `with_globals`: brk and mlockall too.
-    random_operations(std::uint64_t seed, address base, std::size_t pages, bool with_globals)
-        : random_{seed}, base_{base}, pages_{pages}, with_globals_{with_globals} {}
+    /// Operations stay in [base, base + pages), but for those whose place is not given.
+    random_operations(std::uint64_t seed, address base, std::size_t pages, operation_mix mix = {})
+        : random_{seed}, base_{base}, pages_{pages}, mix_{mix} {}
 
     operation next(mm_globals const& g) {
         operation op;
@@ -39,11 +45,11 @@ public:
         } else if (kind < 77) {
             op.what = below(2) ? call::lock_range : call::unlock_range;
             op.flags = op.what == call::lock_range ? below32(2) : 0;
-        } else if (kind < 80 && with_globals_) {
+        } else if (kind < 80 && mix_.globals) {
             op = {};
             op.what = below(3) ? call::unlock_all : call::lock_all;
             if (op.what == call::lock_all) op.flags = pick(std::array{1U, 2U, 3U, 5U, 6U});
-        } else if (kind < 84 && with_globals_) {
+        } else if (kind < 84 && mix_.globals) {
             op.what = call::set_break;
             op.start = g.start_brk + below(24 * page_size);
         } else {
@@ -64,7 +70,7 @@ private:
     }
     address page() { return base_ + below(pages_) * page_size; }
     std::uint64_t length(address start) {
-        std::uint64_t const room = (base_ - start) / page_size + pages_;
+        std::uint64_t const room = pages_ - (start - base_) / page_size;
         std::uint64_t const wanted = 1 + below(below(4) ? 4 : 12);
         return (wanted < room ? wanted : room) * page_size;
     }
@@ -86,7 +92,7 @@ private:
             op.offset = op.start - base_;  // linear, so that neighbours can merge
         }
         if (below(20) == 0) op.flags |= abi::map_locked;
-        if (below(5) == 0 && (op.flags & abi::map_anonymous)) {
+        if (mix_.holes && below(5) == 0 && (op.flags & abi::map_anonymous)) {
             op.flags &= ~std::uint32_t{abi::map_fixed};
             op.start = 0;
         }
@@ -97,8 +103,10 @@ private:
         op.new_start = page();
         op.new_length = below(2) ? op.length : length(op.new_start);
         op.flags = pick(std::array{0U, 1U, 1U, 3U, 3U, 5U, 7U});
+        if (!mix_.keep_source) op.flags &= ~std::uint32_t{abi::mremap_dontunmap};
+        if (!mix_.holes && !(op.flags & abi::mremap_fixed)) op.flags = 0;
         // Keep fixed destinations inside the window.
-        std::uint64_t const room = (base_ - op.new_start) / page_size + pages_;
+        std::uint64_t const room = pages_ - (op.new_start - base_) / page_size;
         bool const names_place = op.flags & (abi::mremap_fixed | abi::mremap_dontunmap);
         if (names_place && op.new_length > room * page_size) op.new_length = room * page_size;
         if (!(op.flags & abi::mremap_fixed) && op.start + op.new_length > base_ + pages_ * page_size)
@@ -110,7 +118,7 @@ private:
     std::mt19937_64 random_;
     address base_;
     std::size_t pages_;
-    bool with_globals_;
+    operation_mix mix_;
 };
 
 }  // namespace manylock::address_space

@@ -56,9 +56,15 @@ private:
             outcome const out = run_plan(draft_, op, g);
             if (out.what != outcome::kind::needs_more) return out;
             wanted = draft_.covered();
-            wanted.push_back(draft_.missing());
+            wanted.push_back(up_to_first_vma(draft_.missing()));
             g = globals_;
         }
+    }
+
+    [[nodiscard]] interval up_to_first_vma(interval range) const {
+        interval const first = region_at(range.start);
+        bool const hole = !vmas_.contains(first.start);
+        return {range.start, std::min(range.end, first.end + (hole ? page_size : 0))};
     }
 
     /// Fills the draft with every region, hole or VMA, that meets a wanted interval.
@@ -99,7 +105,7 @@ private:
 
     /// Top-down first fit below mmap_base; a free hint is taken as it is.
     [[nodiscard]] address find_hole(std::uint64_t length, operation const& op) const {
-        address const hint = op.what == call::map ? page_floor(op.start) : 0;
+        address const hint = op.what == call::map ? page_ceil(op.start) : 0;
         if (hint != 0) {
             interval const there = region_at(hint);
             if (!vmas_.contains(there.start) && there.end - hint >= length) return hint;

@@ -1,0 +1,214 @@
+// Goal:   the concurrent address space does what the plans say, under every policy.
+// Method: alone it must agree with the array of pages after every operation; threads in ranges of their
+//         own must agree with one array each, since nothing they do concerns the others; threads in one
+//         range must leave a map without a broken invariant, every lock free and no claim behind.
+#include "naive_comparison.hpp"
+#include "naive_model.hpp"
+#include "random_operations.hpp"
+
+#include <manylock/address_space/space.hpp>
+#include <manylock/policies/cycle_detection.hpp>
+#include <manylock/policies/lock_ordering.hpp>
+#include <manylock/policies/no_wait.hpp>
+#include <manylock/policies/umbrella.hpp>
+#include <manylock/policies/wait_die.hpp>
+#include <manylock/policies/wound_wait.hpp>
+
+#include <doctest/doctest.h>
+
+#include <algorithm>
+#include <barrier>
+#include <thread>
+
+namespace {
+
+using namespace manylock::address_space;
+namespace policies = manylock::policies;
+
+constexpr address base = 0x10000000;
+constexpr std::size_t window_pages = 64;
+constexpr std::size_t stack_page = 460;
+constexpr std::size_t all_pages = 480;
+
+#define ALL_POLICIES                                                                             \
+    policies::umbrella, policies::wound_wait, policies::wait_die, policies::cycle_detection,     \
+        policies::lock_ordering, policies::no_wait
+
+mm_globals small_globals() {
+    mm_globals g;
+    g.start_brk = base + 70 * page_size + 0x123;
+    g.brk = g.start_brk;
+    g.start_stack = base + stack_page * page_size + 8;
+    g.mmap_floor = base;
+    g.mmap_base = base + window_pages * page_size;
+    return g;
+}
+
+operation add_stack() {
+    operation op;
+    op.what = call::map;
+    op.start = base + stack_page * page_size;
+    op.length = 4 * page_size;
+    op.prot = abi::prot_read | abi::prot_write;
+    op.flags = abi::map_private | abi::map_anonymous | abi::map_fixed | abi::map_growsdown;
+    return op;
+}
+
+std::vector<vma> within(std::vector<vma> const& all, address start, address end) {
+    std::vector<vma> some;
+    for (vma const& area : all)
+        if (area.start >= start && area.end <= end) some.push_back(area);
+    return some;
+}
+
+/// Runs `body(thread)` on `n` threads that start together.
+template <class Body>
+void on_threads(std::size_t n, Body body) {
+    std::barrier start{static_cast<std::ptrdiff_t>(n)};
+    std::vector<std::jthread> threads;
+    for (std::size_t t = 0; t < n; ++t)
+        threads.emplace_back([&, t] {
+            start.arrive_and_wait();
+            body(t);
+        });
+}
+
+}  // namespace
+
+TYPE_TO_STRING(policies::umbrella);
+TYPE_TO_STRING(policies::wound_wait);
+TYPE_TO_STRING(policies::wait_die);
+TYPE_TO_STRING(policies::cycle_detection);
+TYPE_TO_STRING(policies::lock_ordering);
+TYPE_TO_STRING(policies::no_wait);
+
+TEST_SUITE("address_space/space") {
+    TEST_CASE_TEMPLATE("alone it agrees with an array of pages after every operation", Policy,
+                       ALL_POLICIES) {
+        for (std::uint64_t seed = 1; seed <= 3; ++seed) {
+            basic_address_space<Policy> space{small_globals()};
+            typename basic_address_space<Policy>::worker me;
+            naive_model model{base, all_pages, small_globals()};
+            random_operations operations{seed, base, window_pages};
+            REQUIRE(space.apply(me, add_stack()) == model.apply(add_stack(), 0));
+            for (std::size_t step = 0; step < 3000; ++step) {
+                operation op = operations.next(space.globals());
+                if (operations.below(50) == 0) {
+                    op = {};
+                    op.what = call::fault;
+                    op.start = base + (stack_page - 1 - operations.below(220)) * page_size;
+                    op.flags = fault_write;
+                }
+                std::int64_t const got = space.apply(me, op);
+                std::int64_t const expected = model.apply(op, got);
+                std::vector<vma> const rows = space.vmas();
+                std::string const broken = space.broken_invariant(false);
+                bool const same = got == expected && broken.empty() &&
+                                  canonical(rows) == canonical(model.rows()) &&
+                                  space.globals().brk == model.globals().brk;
+                if (!same) {
+                    INFO("seed ", seed, " step ", step, ": ", describe(op), " gave ", got,
+                         ", expected ", expected, "; ", broken, "\nspace:\n", describe(rows),
+                         "naive:\n", describe(model.rows()));
+                    REQUIRE(same);
+                }
+            }
+            if (Policy::needs.umbrella) CHECK(space.domain().stats().restarts() == 0);
+        }
+    }
+
+    TEST_CASE_TEMPLATE("threads in ranges of their own do not disturb each other", Policy,
+                       ALL_POLICIES) {
+        constexpr std::size_t threads = 4;
+        constexpr address stride = (window_pages + 1) * page_size;
+        basic_address_space<Policy> space{small_globals()};
+        std::array<std::size_t, threads> wrong{};
+        std::vector<naive_model> models;
+        for (std::size_t t = 0; t < threads; ++t)
+            models.emplace_back(base + t * stride, window_pages, small_globals());
+        on_threads(threads, [&](std::size_t t) {
+            typename basic_address_space<Policy>::worker me;
+            random_operations operations{100 + t, base + t * stride, window_pages,
+                                         {.globals = false, .holes = false}};
+            for (std::size_t step = 0; step < 4000; ++step) {
+                operation const op = operations.next({});
+                std::int64_t const got = space.apply(me, op);
+                if (got != models[t].apply(op, got)) ++wrong[t];
+            }
+        });
+        for (std::size_t t = 0; t < threads; ++t) {
+            address const start = base + t * stride;
+            CHECK(wrong[t] == 0);
+            CHECK(describe(canonical(within(space.vmas(), start, start + stride))) ==
+                  describe(canonical(models[t].rows())));
+        }
+        CHECK(space.broken_invariant(false) == "");
+    }
+
+    TEST_CASE_TEMPLATE("threads in one range leave every invariant whole", Policy, ALL_POLICIES) {
+        constexpr std::size_t threads = 4;
+        basic_address_space<Policy> space{small_globals()};
+        {
+            typename basic_address_space<Policy>::worker me;
+            space.apply(me, add_stack());
+        }
+        on_threads(threads, [&](std::size_t t) {
+            typename basic_address_space<Policy>::worker me;
+            random_operations operations{200 + t, base, window_pages, {.keep_source = false}};
+            for (std::size_t step = 0; step < 3000; ++step) {
+                operation op = operations.next(small_globals());
+                if (operations.below(50) == 0) {
+                    op = {};
+                    op.what = call::fault;
+                    op.start = base + (stack_page - 1 - operations.below(120)) * page_size;
+                    op.flags = fault_write;
+                }
+                space.apply(me, op);
+            }
+        });
+        CHECK(space.broken_invariant() == "");
+        if (Policy::needs.umbrella) CHECK(space.domain().stats().restarts() == 0);
+    }
+
+    TEST_CASE_TEMPLATE("no two maps without an address get the same hole", Policy, ALL_POLICIES) {
+        constexpr std::size_t threads = 4;
+        constexpr std::size_t rounds = 400;
+        mm_globals g;
+        g.mmap_base = base + threads * rounds * 2 * page_size;
+        g.mmap_floor = base;
+        basic_address_space<Policy> space{g};
+        std::vector<std::vector<std::int64_t>> got(threads);
+        on_threads(threads, [&](std::size_t t) {
+            typename basic_address_space<Policy>::worker me;
+            operation op;
+            op.what = call::map;
+            op.length = 2 * page_size;
+            op.prot = abi::prot_read | abi::prot_write;
+            op.flags = abi::map_private | abi::map_anonymous;
+            for (std::size_t i = 0; i < rounds; ++i) got[t].push_back(space.apply(me, op));
+        });
+        std::vector<std::int64_t> all;
+        for (auto const& some : got) all.insert(all.end(), some.begin(), some.end());
+        std::sort(all.begin(), all.end());
+        for (std::size_t i = 0; i < all.size(); ++i)
+            REQUIRE(all[i] == static_cast<std::int64_t>(base + 2 * i * page_size));
+        CHECK(space.vma_count() == 1);
+        CHECK(space.broken_invariant() == "");
+    }
+
+    TEST_CASE_TEMPLATE("a fault on settled memory takes one read lock and no transaction", Policy,
+                       ALL_POLICIES) {
+        basic_address_space<Policy> space{small_globals()};
+        typename basic_address_space<Policy>::worker me;
+        space.apply(me, add_stack());
+        operation op;
+        op.start = base + stack_page * page_size;
+        op.flags = fault_write;
+        CHECK(space.apply(me, op) == 0);
+        CHECK(me.faults.retry == 1);
+        auto const before = space.domain().stats()[manylock::counter::commits];
+        for (int i = 0; i < 10; ++i) CHECK(space.apply(me, op) == 0);
+        CHECK(me.faults.success == 10);
+        CHECK(space.domain().stats()[manylock::counter::commits] == before);
+    }
+}
