@@ -12,6 +12,7 @@
 #pragma once
 
 #include <algorithm>
+#include <cstddef>
 #include <cstdint>
 #include <mutex>
 #include <vector>
@@ -55,6 +56,8 @@ public:
         s.visited.assign(shared_.pool.size() / 64 + 1, 0);
         return s;
     }
+    /// Above the number of every transaction that published a request before the walk began.
+    [[nodiscard]] std::size_t number_bound() const noexcept { return shared_.pool.size() + 1; }
     [[nodiscard]] std::vector<step> const& cycle() const noexcept { return self_.scratch.cycle; }
     /// Marks `b` visited; false if it was. May allocate.
     static bool first_visit(walk_scratch<Config>& s, block const& b) {
