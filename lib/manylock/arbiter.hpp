@@ -77,7 +77,8 @@ public:
         if (!blocked) {
             marks wounded;
             w = base::add_holder(w, me, r.wanted, r.held, r.entry);
-            retest(r.lock, me, r.wanted, wounded);
+            // A single-object reader waits for nobody while it holds: nobody need fear it.
+            if (r.entry != nullptr) retest(base::first(r.lock), me, r.wanted, wounded);
             base::unlatch(r.lock, w);
             wounded.deliver();
             return status::granted;
@@ -99,6 +100,7 @@ public:
         me.wait_upgrade = upgrade;
         me.wait_holding = r.holding;
         base::enqueue(r.lock, me);
+        retest(base::next(me), me, r.wanted, wounded);
         base::unlatch(r.lock, w);
         wounded.deliver();
         return wait(shared, me, r);
@@ -126,7 +128,8 @@ public:
     }
 
 private:
-    /// Blocks to poke once the latch is free, so that no system call is made under it.
+    /// Blocks to poke once the latch is free, so that waking them does not lengthen the time under it;
+    /// the ninth and later are poked at once.
     class marks {
     public:
         void add(block& b) noexcept {
@@ -221,12 +224,13 @@ private:
         by.count.add(counter::wounds);
         wounded.add(other);
     }
-    /// `g` has just become a holder: whoever still waits, behind or ahead of it, is evaluated against it.
-    static void retest(lock_type const& lock, block& g, mode granted, marks& wounded) noexcept {
+    /// `g` has become a holder, or has queued ahead of others: those from `first` on who wait, directly or
+    /// through others, for `g` are evaluated against it.
+    static void retest(block* first, block& g, mode granted, marks& wounded) noexcept {
         if constexpr (Config::needs.holders) {
             mode_set in_the_way;
             in_the_way.add(granted);
-            for (auto* b = base::first(lock); b != nullptr; b = base::next(*b)) {
+            for (auto* b = first; b != nullptr; b = base::next(*b)) {
                 auto const m = base::mode_of(*b);
                 if (!in_the_way.conflicts_with(m)) continue;
                 in_the_way.add(m);
@@ -239,7 +243,7 @@ private:
                 }
             }
         } else {
-            (void)lock, (void)g, (void)granted, (void)wounded;
+            (void)first, (void)g, (void)granted, (void)wounded;
         }
     }
     /// Serves the queue after holders or queue shrank, and frees the latch.
@@ -248,7 +252,7 @@ private:
         marks wounded;
         w = base::grant(lock, w, granted);
         for (auto* b = granted.first(); b != nullptr; b = base::next(*b)) {
-            retest(lock, *b, base::mode_of(*b), wounded);
+            if (b->wait_entry != nullptr) retest(base::first(lock), *b, base::mode_of(*b), wounded);
         }
         base::unlatch(lock, w);
         wounded.deliver();

@@ -6,8 +6,8 @@
 //                therefore need no identity
 //   bit 3        detached: the object left its container; acquisitions answer `stale`.  Never cleared.
 //   bit 2        exclusive: payload is a control block.  Must be set iff an exclusive holder exists.
-//   bit 1        waiters: may be set with an empty queue only while the latch is held; must not be clear
-//                with a waiter queued (lost wake-up).
+//   bit 1        waiters: may be set with an empty queue only while the latch is held; once the latch
+//                is free it must not be clear with a waiter queued (lost wake-up).
 //   bit 0        latch: freezes the word and the queue for its holder; everyone else spins.
 //
 // A free lock nobody waits for is 0, so the exclusive fast path is one compare-exchange from 0.

@@ -10,7 +10,8 @@
 //
 // Everything is in one word, so that marking and entering cannot miss each other: both are
 // read-modify-writes of it. Only the umbrella's holder marks.
-// The number wraps: an object marked exactly 2^32 umbrellas ago looks marked, and its reader falls back.
+// The number wraps: an object marked exactly 2^32 umbrellas ago looks marked. Its readers fall back for
+// nothing, and the umbrella's holder takes it for marked only if nobody is inside (marked_by).
 // Source: Linux per-VMA locks (mm/mmap_lock.c); the reference-count form of 6.15.
 #pragma once
 
@@ -51,8 +52,11 @@ public:
     [[nodiscard]] bool detached() const noexcept {
         return (word_.load(platform::acquire) & detached_bit) != 0;  // acquire; pairs with set_detached
     }
+    /// True if nobody is inside and no reader can enter under `sequence`. A number that merely came
+    /// round again is as good as a mark then: it turns readers away.
     [[nodiscard]] bool marked_by(std::uint32_t sequence) const noexcept {
-        return sequence_of(word_.load(platform::acquire)) == sequence;  // acquire; pairs with mark
+        auto const w = word_.load(platform::acquire);  // (M5) acquire; pairs (M4)
+        return sequence_of(w) == sequence && (w & (reader_mask | draining)) == 0;
     }
 
     enum class entered : std::uint8_t { yes, marked, stale };
@@ -72,7 +76,9 @@ public:
     }
     /// True if a marker waits for us, the last reader. The object may be gone when this returns.
     [[nodiscard]] bool leave() noexcept {
-        auto const before = word_.fetch_sub(1, platform::release);  // release; pairs (M3)
+        // (M4) release; pairs (M2, M3): our reads are over. acquire; pairs (M3): who sees `draining`
+        // sees the umbrella taken, and so finds whom to wake.
+        auto const before = word_.fetch_sub(1, platform::acq_rel);
         return (before & draining) != 0 && (before & reader_mask) == 1;
     }
 
@@ -83,17 +89,18 @@ public:
         if ((w & (reader_mask | draining | detached_bit)) != 0 || sequence_of(w) == sequence) {
             return false;
         }
-        // (M2) acq_rel: release pairs (M1); acquire pairs with leave
+        // (M2) release; pairs (M1). acquire; pairs (M4)
         return word_.compare_exchange_strong(w, word{sequence} << 32, platform::acq_rel,
                                              platform::relaxed);
     }
     /// Bars readers; true if none is inside.
     bool begin_mark() noexcept {
-        auto const before = word_.fetch_or(draining, platform::acq_rel);  // (M3) acquire; pairs leave
+        // (M3) acquire; pairs (M4). release; pairs (M4): publishes that the umbrella is taken.
+        auto const before = word_.fetch_or(draining, platform::acq_rel);
         return (before & reader_mask) == 0;
     }
     [[nodiscard]] bool drained() const noexcept {
-        return (word_.load(platform::acquire) & reader_mask) == 0;  // (M3) acquire; pairs with leave
+        return (word_.load(platform::acquire) & reader_mask) == 0;  // (M5) acquire; pairs (M4)
     }
     void cancel_mark() noexcept {
         word_.fetch_and(~draining, platform::release);  // release: nothing was written; lets readers in

@@ -65,7 +65,8 @@ public:
     acquire_result try_acquire(lock_type& lock, mode m = mode::exclusive) {
         return acquire_with(lock, m, {.may_wait = false});
     }
-    /// As acquire; timed_out after `deadline` has passed, with nothing changed.
+    /// As acquire; timed_out after `deadline` has passed, with nothing changed. (Under umbrella, busy,
+    /// timed_out and cancelled may leave the umbrella itself taken, until the end.)
     acquire_result acquire_until(lock_type& lock, mode m, time_point deadline) {
         return acquire_with(lock, m, {.deadline = &deadline});
     }

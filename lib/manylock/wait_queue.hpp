@@ -28,7 +28,7 @@ public:
             auto w = lock.word_.load(platform::relaxed);  // relaxed: the exchange decides
             // (L1) acquire; pairs (L2); sees word and queue as the last latch holder left them
             if ((w & word::latch) == 0 &&
-                lock.word_.compare_exchange_weak(w, w | word::latch, platform::acq_rel,
+                lock.word_.compare_exchange_weak(w, w | word::latch, platform::acquire,
                                                  platform::relaxed)) {
                 return w;
             }
@@ -41,13 +41,14 @@ public:
     }
     static void unlatch(lock_type& lock, word::type w) noexcept {
         w = first(lock) != nullptr ? w | word::waiters : w & ~word::waiters;
-        lock.word_.store(w, platform::release);  // (L2) release; pairs (L1)
+        // (L2) release; pairs (L1), and the acquire of lock.hpp's fast paths
+        lock.word_.store(w, platform::release);
     }
     [[nodiscard]] static block* first(lock_type const& lock) noexcept {
         return lock.queue_.load(platform::acquire);  // (Q2) acquire; pairs (Q1)
     }
     [[nodiscard]] static block* next(block const& b) noexcept {
-        return b.next.load(platform::acquire);  // (Q3) acquire; pairs (Q1)
+        return b.next.load(platform::acquire);  // (Q3) acquire; pairs (Q1, Q5)
     }
     [[nodiscard]] static mode mode_of(block const& b) noexcept {
         return b.wait_mode.load(platform::acquire);  // (Q4) acquire; before the check of `wait`
@@ -77,7 +78,8 @@ public:
         // (Q5) release; pairs (Q3) and the view's load: who sees these sees that our last wait is over
         me.next.store(after, platform::release);
         me.wait_lock.store(&lock, platform::release);
-        // relaxed: only the latch holder changes it while queued, only we otherwise
+        // (Q6) release; pairs with the acquire of `wait` in queued() and in the graph view: they see the
+        // request whole. The load is relaxed: nobody else changes it while we are not queued.
         me.wait.store(me.wait.load(platform::relaxed) + 1, platform::release);
         if (before == nullptr) {
             me.previous = head != nullptr ? head->previous : &me;

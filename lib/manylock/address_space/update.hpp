@@ -364,7 +364,7 @@ private:
     /// Requires: the structure section. No VMA but ours lies where the draft knew everything.
     [[nodiscard]] bool still_true() const {
         if (under_umbrella) return true;
-        if (!uses_break_ && space_.default_flags() != globals_.default_flags) return false;
+        if (writes_ && !uses_break_ && space_.default_flags() != globals_.default_flags) return false;
         for (interval const& known : w_.plan_.covered())
             for (region_type* r = map_.first_above(known.start);
                  r != nullptr && r->first() < known.end; r = map_.following(*r))

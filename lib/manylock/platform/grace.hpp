@@ -47,7 +47,7 @@ public:
         //            [R] who holds what    |             [R] inside
         detail::shared.inside[side_].fetch_add(1, std::memory_order_seq_cst);
 #ifndef MANYLOCK_TSAN
-        std::atomic_thread_fence(std::memory_order_seq_cst);  // partner: the fence in synchronize
+        std::atomic_thread_fence(std::memory_order_seq_cst);  // (G3) partner: (G4)
 #endif
     }
 
@@ -68,7 +68,7 @@ inline void synchronize() noexcept {
     detail::shared.inside[0].fetch_add(0, std::memory_order_seq_cst);
     detail::shared.inside[1].fetch_add(0, std::memory_order_seq_cst);
 #else
-    std::atomic_thread_fence(std::memory_order_seq_cst);  // partner: the fence in section::enter
+    std::atomic_thread_fence(std::memory_order_seq_cst);  // (G4) partner: (G3)
 #endif
     // acquire: as (G2)
     if (detail::shared.inside[0].load(std::memory_order_acquire) == 0 &&

@@ -80,32 +80,32 @@ struct native {
 
         /// Forgets old signals. What their senders wrote before sending is visible afterwards.
         void reset() noexcept {
-            word_.exchange(0, std::memory_order_acq_rel);  // (P1) acquire; pairs (P4); sees marks
+            word_.exchange(0, std::memory_order_acquire);  // (P1) acquire; pairs (P4); sees marks
         }
         [[nodiscard]] std::uint32_t signals() const noexcept {
             // (P2) acquire load; pairs (P4); sees what the sender wrote before
             return word_.load(std::memory_order_acquire) & ~sleeping;
         }
         void clear(std::uint32_t bits) noexcept {
-            word_.fetch_and(~bits, std::memory_order_acq_rel);  // (P3) acquire; pairs (P4)
+            word_.fetch_and(~bits, std::memory_order_acquire);  // (P3) acquire; pairs (P4)
         }
         /// Sleeps until a signal is there, or `deadline` (if given) has passed. May wake early.
         void wait(time_point const* deadline) noexcept {
             std::uint32_t seen = 0;
-            // acq_rel: as (P2) when it fails; nothing is published by the bit itself
-            if (!word_.compare_exchange_strong(seen, sleeping, std::memory_order_acq_rel,
+            // (P5) relaxed: the bit publishes nothing. acquire when it fails; pairs (P4)
+            if (!word_.compare_exchange_strong(seen, sleeping, std::memory_order_relaxed,
                                                std::memory_order_acquire) &&
                 seen != sleeping) {
                 return;
             }
             futex_wait(sleeping, deadline);
-            word_.fetch_and(~sleeping, std::memory_order_acq_rel);  // acquire; pairs (P4)
+            word_.fetch_and(~sleeping, std::memory_order_acquire);  // (P6) acquire; pairs (P4)
         }
         /// After the bits are visible the waiter may be gone and its parker serve another wait; only the
         /// address is used from there on, and the worst that it can cause is an early return from wait.
         void deliver(std::uint32_t bits) noexcept {
-            // (P4) release; pairs (P1, P2, P3); publishes what the sender wrote before
-            auto const before = word_.fetch_or(bits, std::memory_order_acq_rel);
+            // (P4) release; pairs (P1, P2, P3, P5, P6); publishes what the sender wrote before
+            auto const before = word_.fetch_or(bits, std::memory_order_release);
             if ((before & sleeping) != 0) futex_wake();
         }
 
