@@ -31,7 +31,7 @@ void print_tables(std::vector<result_row> const& rows, std::ostream& out) {
         out << '\n'
             << p.workload << ": " << p.description
             << (p.checked ? " (--check: not for publication)" : "") << "\n"
-            << markdown(panel_table(p));
+            << markdown(narrow_table(p));
     }
 }
 
@@ -131,8 +131,114 @@ int report(report_options const& chosen) {
     return 0;
 }
 
-int suite(suite_options const&, std::vector<std::string> const&) {
-    return 0;
+/// The suite's workloads: each is contended on few cores.
+std::vector<workload> suite_workloads() {
+    auto contended = find_preset("contended", usable_cores())->workloads.front();
+    contended.threads = {1, 2, 4};
+    std::vector<workload> all{contended};
+    for (auto const* name : {"zipf", "hotspot", "ring", "bank", "vma_mix"}) {
+        all.push_back(*find_workload(name));
+        all.back().hold_ns = contended.hold_ns;
+    }
+    return all;
+}
+
+/// The program usually lies in a build folder of the checkout that ships the recordings.
+std::vector<std::filesystem::path> shipped_recordings() {
+    namespace fs = std::filesystem;
+    std::error_code ignored;
+    std::vector<fs::path> found;
+    for (auto at = fs::read_symlink("/proc/self/exe", ignored); at.has_relative_path();
+         at = at.parent_path()) {
+        auto const place = at.parent_path() / "stress/replay/recorded";
+        for (auto const& entry : fs::directory_iterator(place, ignored)) {
+            if (entry.is_directory()) found.push_back(entry.path());
+        }
+        if (!found.empty()) break;
+    }
+    std::sort(found.begin(), found.end());
+    return found;
+}
+
+struct recording {
+    replay::recorded_program program;
+    replay_options measured;
+    replay_options checked;
+};
+
+std::vector<recording> load_recordings(suite_options const& chosen) {
+    auto paths = chosen.recordings;
+    if (paths.empty()) paths = shipped_recordings();
+    if (paths.empty()) {
+        throw input_error(
+            "suite: no recorded program beside this program; name one with --recording DIR");
+    }
+    std::vector<recording> loaded;
+    for (auto const& path : paths) {
+        replay_options options{.recording = path,
+                               .policies = chosen.policies,
+                               .threads = {1, traced_threads},
+                               .repeat = chosen.rounds,
+                               .seed = chosen.seed,
+                               .check = false,
+                               .out = chosen.out};
+        auto checked = options;
+        checked.check = true;
+        checked.repeat = 1;
+        loaded.push_back({replay::load_program(path), std::move(options), std::move(checked)});
+    }
+    return loaded;
+}
+
+/// First everything is checked, shortly; then the contended workload is measured, the others at half
+/// its time each, and the recordings.
+std::vector<run_options> suite_runs(suite_options const& chosen) {
+    constexpr double check_share = 0.2;
+    run_options base;
+    base.policies = chosen.policies;
+    base.seed = chosen.seed;
+    auto check = base;
+    check.workloads = suite_workloads();
+    for (auto& w : check.workloads) w.threads = {4};
+    check.check = true;
+    check.rounds = 1;
+    check.seconds = chosen.seconds * check_share;
+    auto main = base;
+    main.workloads = {suite_workloads().front()};
+    main.rounds = chosen.rounds;
+    main.seconds = chosen.seconds;
+    auto others = main;
+    others.workloads = suite_workloads();
+    others.workloads.erase(others.workloads.begin());
+    others.seconds = chosen.seconds / 2;
+    return {check, main, others};
+}
+
+int suite(suite_options const& chosen, std::vector<std::string> const& arguments) {
+    auto const recordings = load_recordings(chosen);
+    atomic_files files(chosen.out);
+    auto const origin = current_provenance(arguments, chosen.seed);
+    std::cout << origin.line() << std::endl;
+    auto const runs = suite_runs(chosen);
+    std::size_t steps = 0;
+    for (auto const& r : runs) steps += row_count(r);
+    for (auto const& r : recordings) steps += row_count(r.checked) + row_count(r.measured);
+    std::vector<result_row> rows;
+    auto const append = [&](std::vector<result_row> more) {
+        rows.insert(rows.end(), more.begin(), more.end());
+    };
+    {
+        progress bar(steps);
+        for (auto const& r : runs) append(measure(r, bar));
+        for (auto const& r : recordings) {
+            append(measure(r.checked, r.program, bar));
+            append(measure(r.measured, r.program, bar));
+        }
+        bar.show("drawing the graphs");
+    }
+    auto const status = finish(files, origin, rows);
+    write_report(chosen.out, std::cout);
+    return status;
 }
 
 }  // namespace

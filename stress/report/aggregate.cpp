@@ -212,6 +212,33 @@ text_table panel_table(panel const& of) {
     return table;
 }
 
+text_table narrow_table(panel const& of) {
+    text_table table;
+    table.push_back({"policy", "threads", "commits/s", "+-%", "vs umbrella", "restarts/commit",
+                     "by reason", "max of one", "p50", "p99", "max"});
+    for (auto const& c : of.cells) {
+        auto const rate = c.of(&result_row::commits_per_second);
+        auto const relative = of.relative_to_umbrella(c);
+        std::string reasons;
+        for (auto const& reason : restart_reason_columns) {
+            auto const value = c.per_commit(reason.member);
+            if (!value || value->median <= 0) continue;
+            reasons += (reasons.empty() ? "" : ", ") + std::string(reason.name) + ' ' +
+                       short_number(value->median);
+        }
+        table.push_back({c.policy, std::to_string(c.threads), text_or_dash(rate),
+                         rate && rate->rounds > 1 ? short_number(rate->spread_percent()) : "-",
+                         relative ? short_number(*relative) + " %" : "-",
+                         text_or_dash(c.of(&result_row::restarts_per_commit)),
+                         reasons.empty() ? "-" : reasons,
+                         text_or_dash(c.of(&result_row::restarts_max_of_one_transaction)),
+                         duration_or_dash(c.of(&result_row::latency_ns_p50)),
+                         duration_or_dash(c.of(&result_row::latency_ns_p99)),
+                         duration_or_dash(c.of(&result_row::latency_ns_max))});
+    }
+    return table;
+}
+
 std::string markdown(text_table const& table) {
     std::vector<std::size_t> width;
     for (auto const& row : table) {

@@ -54,6 +54,8 @@ using text_table = std::vector<std::vector<std::string>>;
 
 /// Restarts by reason, throughput and latency of one panel, a row per thread count and policy.
 text_table panel_table(panel const& of);
+/// The same for a terminal: the reasons share a column, and the latency is cut short.
+text_table narrow_table(panel const& of);
 
 /// Columns aligned, as Markdown.
 std::string markdown(text_table const& table);

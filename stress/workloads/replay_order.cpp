@@ -39,8 +39,11 @@ private:
         auto const retries = worker_.faults.retry;
         space_.apply(worker_, op);
         auto const page = space::page_floor(op.start);
+        if (worker_.faults.retry == retries) {
+            list_.touch(page, page + space::page_size, false);  // whatever VMA the page belongs to
+            return;
+        }
         read(page, page + space::page_size);
-        if (worker_.faults.retry == retries) return;
         read(page < space::stack_guard_gap ? 0 : page - space::stack_guard_gap, page);
         write_changes();
     }
@@ -64,32 +67,70 @@ private:
     }
 
     void read(space::address start, space::address end) {
-        if (start < end) list_.touch(start, end, false);
+        if (start >= end) return;
+        list_.touch(start, end, false);
+        list_.touch(start + vma_plane, end + vma_plane, false);
     }
 
-    /// Every VMA that is not the same before and after, with a page on either side read: at a merge
-    /// its neighbours were asked, even where they were left alone.
+    /// Both planes of what an update changed, with a page on either side read: at a merge the neighbours
+    /// were asked, even where they were left alone.
     void write_changes() {
         auto after = space_.vmas();
-        auto old = before_.begin();
-        auto now = after.begin();
-        while (old != before_.end() || now != after.end()) {
-            if (old != before_.end() && now != after.end() && *old == *now) {
-                ++old;
-                ++now;
-            } else if (now == after.end() || (old != before_.end() && old->start <= now->start)) {
-                changed(*old++);
-            } else {
-                changed(*now++);
+        std::vector<space::vma> gone;
+        std::vector<space::vma> come;
+        auto const by_start = [](space::vma const& a, space::vma const& b) {
+            return a.start < b.start;
+        };
+        auto const unlike = [&](std::vector<space::vma> const& from,
+                                std::vector<space::vma> const& in, std::vector<space::vma>& to) {
+            for (auto const& area : from) {
+                auto const at = std::lower_bound(in.begin(), in.end(), area, by_start);
+                if (at == in.end() || !(*at == area)) to.push_back(area);
+            }
+        };
+        unlike(before_, after, gone);
+        unlike(after, before_, come);
+        for (auto const* list : {&gone, &come}) {
+            for (auto const& area : *list) {
+                list_.touch(area.start + vma_plane, area.end + vma_plane, true);
+                read(area.start < space::page_size ? 0 : area.start - space::page_size,
+                     area.end + space::page_size);
             }
         }
+        write_pages(gone, come);
         before_ = std::move(after);
     }
-    void changed(space::vma const& area) {
-        list_.touch(area.start, area.end, true);
-        read(area.start < space::page_size ? 0 : area.start - space::page_size,
-             area.end + space::page_size);
+
+    /// The pages that are not what they were, VMA boundaries apart.
+    void write_pages(std::vector<space::vma> const& gone, std::vector<space::vma> const& come) {
+        std::vector<space::address> borders;
+        for (auto const* list : {&gone, &come}) {
+            for (auto const& area : *list) {
+                borders.push_back(area.start);
+                borders.push_back(area.end);
+            }
+        }
+        std::sort(borders.begin(), borders.end());
+        borders.erase(std::unique(borders.begin(), borders.end()), borders.end());
+        for (std::size_t i = 0; i + 1 < borders.size(); ++i) {
+            auto const* const old = covering(gone, borders[i]);
+            auto const* const now = covering(come, borders[i]);
+            if (!same_page(old, now, borders[i])) list_.touch(borders[i], borders[i + 1], true);
+        }
     }
+    static space::vma const* covering(std::vector<space::vma> const& areas, space::address at) {
+        auto const found = std::find_if(areas.begin(), areas.end(),
+                                        [&](space::vma const& area) { return area.contains(at); });
+        return found == areas.end() ? nullptr : &*found;
+    }
+    static bool same_page(space::vma const* a, space::vma const* b, space::address at) {
+        if (a == nullptr || b == nullptr) return a == b;
+        return a->flags == b->flags && a->anon == b->anon && a->file == b->file &&
+               a->offset_at(at) == b->offset_at(at);
+    }
+
+    /// Addresses of the second plane are shifted by this.
+    static constexpr space::address vma_plane = space::address{1} << 62U;
 
     replay::recorded_program const& program_;
     serial_space space_;
