@@ -5,7 +5,8 @@
 //   4 work     what the caller does while everything is locked
 //   5 commit   in the structure section: check that nothing we took for free is mapped now, then edit
 // A step that finds the world changed goes back to 1 with its locks kept; a lock that turns out to be of
-// something else is a restart (stale). An attempt that does not commit takes its claims back.
+// something else is a restart (stale). An attempt that does not commit takes its claims back, or leaves
+// them to those who wait for them: whoever gets the lock of a claim owns the claim.
 //
 // Under umbrella the first request takes the umbrella, so the world stands still: 1 only looks, 3 is left
 // out, and 5 marks exactly the VMAs that change.
@@ -41,7 +42,7 @@ public:
     update& operator=(update const&) = delete;
     ~update() {
         drop_unpublished();
-        if (!committed_) take_claims_back();
+        if (!committed_) give_claims_up();
     }
 
     [[nodiscard]] std::int64_t result() const noexcept { return result_; }
@@ -88,7 +89,8 @@ private:
     enum class answer : std::uint8_t { ok, again, restart };
 
     bool begin() {
-        forget_rejoined();
+        settle_rejoined();
+        if (!pick_up_claims()) return false;
         globals_ = space_.fixed_globals_;
         footprint const guess = footprint_of(op_, globals_);
         writes_ = guess.writes;
@@ -105,13 +107,36 @@ private:
         return true;
     }
 
-    /// After a restart the transaction comes back with the lock it had failed to get. What that lock
-    /// guards may have another start, and so another rank, by now: then it is of no use here.
-    void forget_rejoined() {
+    /// After a restart the transaction comes back with the lock it had failed to get. If that is a
+    /// claim's, the claim is ours now. What the lock guards may have another start, and so another rank,
+    /// by now: then it is of no use here.
+    void settle_rejoined() {
         region_type* const r = std::exchange(w_.last_asked_, nullptr);
         if (under_umbrella || txn_.attempt() == 1 || r == nullptr) return;
         if (!txn_.holds(r->lock, mode::shared)) return;
-        if (r->first() != w_.last_rank_) txn_.release(r->lock);
+        if (r->claim_number() != 0)
+            add_held({r, r->first(), true, false});
+        else if (r->first() != w_.last_rank_)
+            txn_.release(r->lock);
+    }
+
+    /// Claims that we left to a waiter which then did not take them are ours again. False: restart.
+    bool pick_up_claims() {
+        for (std::size_t i = w_.left_.size(); i-- > 0;) {
+            address const start = w_.left_[i];
+            read_section section;
+            region_type* const r = map_.floor(start);
+            bool const there = r != nullptr && r->first() == start && r->claim_number() != 0;
+            if (there && !is_held(r) && r->lock.busy()) continue;  // somebody has it, or gets it now
+            w_.left_.erase(w_.left_.begin() + static_cast<std::ptrdiff_t>(i));
+            if (!there || is_held(r)) continue;
+            if (!txn_.acquire_found(r->lock, mode::exclusive, section, start)) return false;
+            if (r->claim_number() != 0)
+                add_held({r, start, true, false});
+            else
+                txn_.release(r->lock);
+        }
+        return true;
     }
 
     void want(interval range) {
@@ -281,14 +306,15 @@ private:
         return waited ? answer::again : answer::ok;
     }
 
-    /// Waits for the owner of claim `r`. It has become a VMA then, and is ours to use.
+    /// Waits for the owner of claim `r`. It has become a VMA then, or the owner had to restart and left
+    /// the claim to us.
     bool adopt_claim(region_type& r, read_section& section) {
         address const rank = r.first();
         w_.last_asked_ = &r;
         w_.last_rank_ = rank;
         if (!txn_.acquire_found(r.lock, mode::exclusive, section, rank)) return false;
-        if (r.claim_number() != 0 || r.first() != rank) return restart_as_stale();
-        add_held({&r, rank, false, false});
+        if (r.first() != rank) return restart_as_stale();
+        add_held({&r, rank, r.claim_number() != 0, false});
         return true;
     }
 
@@ -415,17 +441,25 @@ private:
         }
         w_.unpublished_.clear();
     }
-    void take_claims_back() {
+    void give_claims_up() {
+        auto const kept_for_waiters = [this](held const& h) {
+            return txn_.must_restart() && h.where->lock.has_waiters();
+        };
         bool any = false;
-        for (held const& h : w_.held_) any = any || h.claim;
+        for (held& h : w_.held_) {
+            if (!h.claim) continue;
+            h.kept = kept_for_waiters(h);
+            if (h.kept) w_.left_.push_back(h.start);
+            any = any || !h.kept;
+        }
         if (!any) return;
         {
             std::lock_guard const guard{map_.structure};
             for (held const& h : w_.held_)
-                if (h.claim) map_.unlink(*h.where);
+                if (h.claim && !h.kept) map_.unlink(*h.where);
         }
         for (held const& h : w_.held_)
-            if (h.claim) remove(*h.where);
+            if (h.claim && !h.kept) remove(*h.where);
     }
 
     Space& space_;

@@ -57,6 +57,7 @@ private:
     std::vector<std::size_t> origins_;  ///< origin in the draft -> index in held_
     std::vector<region_type*> unpublished_;
     std::vector<region_type*> removed_;  ///< unlinked and detached; freed when the locks are released
+    std::vector<address> left_;          ///< starts of claims that were left to their waiters
     region_type* last_asked_ = nullptr;  ///< only compared, unless the transaction holds its lock
     address last_rank_ = 0;
     std::uint64_t next_id_ = 0;
