@@ -163,6 +163,7 @@ TEST_SUITE("graph/dot") {
                  sample{"tab\tbell\a", "tab?bell?"},
                  sample{"zweite T\xc3\xbcr", "zweite T\xc3\xbcr"},
                  sample{"// not a comment", "// not a comment"},
+                 sample{"latin \xfc and cut \xe2\x82", "latin ? and cut ??"},
              }) {
             CAPTURE(name);
             auto const svg = svg_of(dot_of(example({&name, name})));

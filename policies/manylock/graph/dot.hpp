@@ -3,6 +3,8 @@
 // Edges and vertices on a cycle are red. Names may hold anything: they are escaped.
 #pragma once
 
+#include <algorithm>
+#include <cstddef>
 #include <cstdint>
 #include <cstdio>
 #include <ostream>
@@ -18,19 +20,40 @@ namespace manylock::graph {
 
 namespace detail {
 
+/// Bytes of the UTF-8 character that `text` begins with; 0 if it begins with none.
+[[nodiscard]] inline std::size_t character_length(std::string_view text) {
+    auto const byte = [&](std::size_t i) { return static_cast<unsigned char>(text[i]); };
+    std::size_t length = 0;
+    if (byte(0) < 0x80) length = 1;
+    if (byte(0) >= 0xc2 && byte(0) < 0xe0) length = 2;
+    if (byte(0) >= 0xe0 && byte(0) < 0xf0) length = 3;
+    if (byte(0) >= 0xf0 && byte(0) < 0xf5) length = 4;
+    if (length > text.size()) return 0;
+    for (std::size_t i = 1; i < length; ++i) {
+        if ((byte(i) & 0xc0) != 0x80) return 0;
+    }
+    return length;
+}
+
 /// Text as it may stand between the quotes of a DOT label. Graphviz reads backslash sequences and HTML
-/// entities there; control characters would make its SVG invalid.
+/// entities there; control characters and what is not UTF-8 would make its SVG invalid.
 [[nodiscard]] inline std::string escaped(std::string_view text) {
     std::string out;
-    for (char const c : text) {
-        switch (c) {
-            case '"': out += "\\\""; break;
-            case '\\': out += "\\\\"; break;
-            case '&': out += "&amp;"; break;
-            case '\n': out += "\\n"; break;
-            default:
-                out += static_cast<unsigned char>(c) < 0x20 || c == 0x7f ? '?' : c;
+    while (!text.empty()) {
+        auto const length = character_length(text);
+        auto const c = text.front();
+        if (c == '"') {
+            out += "\\\"";
+        } else if (c == '\\') {
+            out += "\\\\";
+        } else if (c == '&') {
+            out += "&amp;";
+        } else if (length == 0 || (length == 1 && (static_cast<unsigned char>(c) < 0x20 || c == 0x7f))) {
+            out += '?';
+        } else {
+            out += text.substr(0, length);
         }
+        text.remove_prefix(std::max<std::size_t>(length, 1));
     }
     return out;
 }
