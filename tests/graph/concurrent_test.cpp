@@ -1,7 +1,8 @@
 // Goal:   a snapshot may be taken at any time, and what it calls exact is.
-// Method: four threads run transactions under each policy for half a second while another takes one
-//         snapshot after the other. Under the policies that let no cycle form, however short, a snapshot
-//         that showed one would have put together edges of different moments. TSan watches the rest.
+// Method: four threads run transactions under each policy for half a second while another takes
+//         one snapshot after the other. Under the policies that let no cycle form, however short,
+//         a snapshot that showed one would have put together edges of different moments. TSan
+//         watches the rest.
 #include <array>
 #include <atomic>
 #include <chrono>
@@ -82,12 +83,12 @@ TYPE_TO_STRING_AS("wound_wait with published holds", setting<policies::wound_wai
 TYPE_TO_STRING_AS("lock_ordering with published holds", setting<policies::lock_ordering, true>);
 
 TEST_SUITE("graph/concurrent") {
-    TEST_CASE_TEMPLATE("snapshots while transactions run", Setting,
-                       setting<policies::umbrella, false>, setting<policies::wound_wait, false>,
-                       setting<policies::wait_die, false>, setting<policies::cycle_detection, false>,
-                       setting<policies::cycle_detection_bgl, false>,
-                       setting<policies::lock_ordering, false>, setting<policies::no_wait, false>,
-                       setting<policies::wound_wait, true>, setting<policies::lock_ordering, true>) {
+    TEST_CASE_TEMPLATE(
+        "snapshots while transactions run", Setting, setting<policies::umbrella, false>,
+        setting<policies::wound_wait, false>, setting<policies::wait_die, false>,
+        setting<policies::cycle_detection, false>, setting<policies::cycle_detection_bgl, false>,
+        setting<policies::lock_ordering, false>, setting<policies::no_wait, false>,
+        setting<policies::wound_wait, true>, setting<policies::lock_ordering, true>) {
         using policy = typename Setting::policy;
         using test_domain = domain<policy, Setting::knobs>;
         constexpr bool never_a_cycle =

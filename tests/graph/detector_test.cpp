@@ -1,7 +1,7 @@
 // Goal:   the detectors are exact, and choose as they promise.
-// Method: thousands of random situations. The snapshot's edges are held against the definition, each
-//         detector's answer against Boost's strong components of the snapshot, and the victim against the
-//         stamps of the cycle.
+// Method: thousands of random situations. The snapshot's edges are held against the definition,
+//         each detector's answer against Boost's strong components of the snapshot, and the
+//         victim against the stamps of the cycle.
 #include <cstdint>
 #include <deque>
 #include <map>

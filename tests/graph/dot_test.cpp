@@ -1,5 +1,6 @@
 // Goal:   Graphviz draws what write_dot writes, whatever the names of the locks are.
-// Method: graphs put together by hand; their DOT is read as text, and by `dot -Tsvg` where it is installed.
+// Method: graphs put together by hand; their DOT is read as text, and by `dot -Tsvg` where
+//         installed.
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
@@ -92,7 +93,9 @@ std::string svg_of(std::string const& dot) {
     return text;
 }
 
-bool graphviz_is_there() { return std::system("dot -V >/dev/null 2>&1") == 0; }
+bool graphviz_is_there() {
+    return std::system("dot -V >/dev/null 2>&1") == 0;
+}
 
 bool contains(std::string const& text, std::string const& part) {
     return text.find(part) != std::string::npos;
@@ -169,8 +172,8 @@ TEST_SUITE("graph/dot") {
             auto const svg = svg_of(dot_of(example({&name, name})));
             REQUIRE(!svg.empty());
             auto plain = svg;  // dot writes some characters by number
-            for (auto const& [from, to] : {std::pair<std::string, std::string>{"&#160;", " "},
-                                           {"&#45;", "-"}}) {
+            for (auto const& [from, to] :
+                 {std::pair<std::string, std::string>{"&#160;", " "}, {"&#45;", "-"}}) {
                 for (auto at = plain.find(from); at != std::string::npos; at = plain.find(from)) {
                     plain.replace(at, from.size(), to);
                 }

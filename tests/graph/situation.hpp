@@ -1,6 +1,6 @@
-// A random situation of many transactions that hold locks and wait for locks, on one thread: requests are
-// queued as the arbiter queues them, but nobody sleeps. Beside the engine's state stands the test's own
-// book, from which the edges follow by the definition alone.
+// A random situation of many transactions that hold locks and wait for locks, on one thread:
+// requests are queued as the arbiter queues them, but nobody sleeps. Beside the engine's state
+// stands the test's own book, from which the edges follow by the definition alone.
 #pragma once
 
 #include <algorithm>
@@ -179,8 +179,8 @@ private:
 inline edge_set edges_of(graph::wait_for_graph const& g) {
     edge_set all;
     for (auto const e : boost::make_iterator_range(edges(g))) {
-        all.insert({g[source(e, g)].number, g[target(e, g)].number,
-                    g[e].kind == graph::edge_kind::queue});
+        all.insert(
+            {g[source(e, g)].number, g[target(e, g)].number, g[e].kind == graph::edge_kind::queue});
     }
     return all;
 }

@@ -1,6 +1,7 @@
-// Goal:   a snapshot shows exactly the edges that stand: holders, queue, upgrades, readers, umbrella.
-// Method: transactions on threads of their own under policies that only wait, looked at once all of them
-//         are queued; a standing deadlock is broken by cancelling one of its members.
+// Goal:   a snapshot shows exactly the edges that stand: holders, queue, upgrades, readers,
+//         umbrella.
+// Method: transactions on threads of their own under policies that only wait, looked at once all
+//         of them are queued; a standing deadlock is broken by cancelling one of its members.
 #include <memory>
 #include <set>
 #include <string>
@@ -168,9 +169,9 @@ TEST_SUITE("graph/snapshot") {
         } else {
             edges = {"writer -> 3 readers holder of row: exclusive behind shared"};
         }
-        CHECK(edges_of(g, {{one.number(), "one"},
-                           {two.number(), "two"},
-                           {writer.number(), "writer"}}) == edges);
+        CHECK(edges_of(
+                  g, {{one.number(), "one"}, {two.number(), "two"}, {writer.number(), "writer"}}) ==
+              edges);
         CHECK(g[boost::graph_bundle].policy == Policy::name);
         guard.release();
         one.commit();

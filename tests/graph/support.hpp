@@ -1,5 +1,5 @@
-// Helpers of the wait-for graph's tests: transactions that wait on threads of their own, policies that
-// break nothing, and graphs as text that can be compared.
+// Helpers of the wait-for graph's tests: transactions that wait on threads of their own, policies
+// that break nothing, and graphs as text that can be compared.
 #pragma once
 
 #include <atomic>
@@ -56,7 +56,7 @@ public:
     sleeper(sleeper const&) = delete;
     sleeper& operator=(sleeper const&) = delete;
 
-    /// Returns when it waits: when `waiters` requests are queued, of which its own is the last to come.
+    /// Returns when it waits: when `waiters` requests are queued, its own as the last.
     template <class Lock>
     void go(Lock& queued_on, std::size_t waiters) {
         go_now();
@@ -103,8 +103,8 @@ inline std::multiset<std::string> edges_of(graph::wait_for_graph const& g, roles
     for (auto const e : boost::make_iterator_range(edges(g))) {
         auto const& x = g[e];
         all.insert(role_of(g[source(e, g)], who) + " -> " + role_of(g[target(e, g)], who) +
-                   (x.kind == graph::edge_kind::holder ? " holder of " : " ahead for ") + x.lock.name +
-                   ": " + name(x.wanted) + " behind " + name(x.other));
+                   (x.kind == graph::edge_kind::holder ? " holder of " : " ahead for ") +
+                   x.lock.name + ": " + name(x.wanted) + " behind " + name(x.other));
     }
     return all;
 }

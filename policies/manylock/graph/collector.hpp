@@ -1,10 +1,12 @@
-// Copies of what a wait-for graph is made of, taken while transactions run. Included by snapshot.hpp only.
+// Copies of what a wait-for graph is made of, taken while transactions run. For snapshot.hpp
+// only.
 //
-// Each lock's holders and queue are copied under its latch, so they belong to one instant. A held-lock list
-// is copied without: its owner does not change it while it waits, and a wait that began or ended meanwhile
-// shows in the wait number. Different copies belong to different instants; what ties them together is
-// settle(): a party that is in the same wait as when it was copied has neither gained nor lost anything.
-// Nothing is allocated under a latch. Only locks that somebody waits for are ever dereferenced.
+// Each lock's holders and queue are copied under its latch, so they belong to one instant. A
+// held-lock list is copied without: its owner does not change it while it waits, and a wait that
+// began or ended meanwhile shows in the wait number. Copies belong to different instants; what
+// ties them together is settle(): who is in the same wait as when it was copied has neither
+// gained nor lost anything. Nothing is allocated under a latch. Only locks that somebody waits
+// for are ever dereferenced.
 #pragma once
 
 #include <cstddef>
@@ -74,14 +76,15 @@ public:
 
     [[nodiscard]] std::vector<lock_copy> const& locks() const noexcept { return locks_; }
     [[nodiscard]] std::vector<list_copy> const& lists() const noexcept { return lists_; }
-    /// True if `p` has neither begun nor ended a wait between its copy and the end of the collection.
+    /// True if `p` has neither begun nor ended a wait between copy and end of collection.
     [[nodiscard]] bool stands(party const& p) const { return wait_at_end_.at(p.who) == p.wait; }
 
 private:
     using queue = manylock::detail::wait_queue<Config>;
 
     static party party_of(block const& b) noexcept {
-        auto const wait = b.wait.load(platform::acquire);  // acquire; pairs with enqueue and dequeue
+        // acquire; pairs with enqueue and dequeue
+        auto const wait = b.wait.load(platform::acquire);
         auto const age = b.current_stamp();
         // relaxed: written before the stamp that was just read
         auto const stamped_ns = b.stamped_ns.load(platform::relaxed);
@@ -97,9 +100,9 @@ private:
             copy.holders.reserve(room);
             // A lock that was waited for inside the section is not freed before the section ends.
             typename platform::read_section const alive;
-            auto const wait = b.wait.load(platform::acquire);       // acquire; pairs with enqueue
+            auto const wait = b.wait.load(platform::acquire);        // acquire; pairs with enqueue
             auto* const lock = b.wait_lock.load(platform::acquire);  // acquire; pairs with enqueue
-            // acquire; pairs with dequeue: the same wait before and after, so the lock is that wait's
+            // acquire; pairs with dequeue: in the same wait before and after, so it is its lock
             if ((wait & 1U) == 0 || b.wait.load(platform::acquire) != wait) return;
             if (copied_.contains(lock)) return;
             if (!try_copy(*lock, copy)) continue;
@@ -147,18 +150,20 @@ private:
                 // One load for both, since a running owner may replace the entry at any time.
                 auto const both = b.holds.at(i).read();
                 if (both == 0) continue;
-                copy.entries.push_back({reinterpret_cast<lock_type const*>(both & ~std::uintptr_t{3}),
-                                        static_cast<mode>(both & 3U)});
+                copy.entries.push_back(
+                    {reinterpret_cast<lock_type const*>(both & ~std::uintptr_t{3}),
+                     static_cast<mode>(both & 3U)});
             }
-            auto const wait = b.wait.load(platform::acquire);  // acquire; pairs with enqueue, dequeue
+            // acquire; pairs with enqueue and dequeue
+            auto const wait = b.wait.load(platform::acquire);
             if ((wait & 1U) == 0 || wait == copy.by.wait) break;
         }
         if (!copy.entries.empty()) lists_.push_back(std::move(copy));
     }
     void settle() {
         auto const note = [&](party const& p) {
-            // acquire; pairs with dequeue. Once a transaction: all that was copied is held against one
-            // number.
+            // acquire; pairs with dequeue. Once a transaction: all that was copied is held against
+            // one number.
             wait_at_end_.try_emplace(p.who, p.who->wait.load(platform::acquire));
         };
         for (auto const& l : locks_) {

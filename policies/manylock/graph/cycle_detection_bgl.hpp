@@ -1,9 +1,10 @@
-// Full cycle detection whose walk is Boost's depth_first_visit over a view of the live wait-for graph: the
-// twin that the hand-written walk of cycle_detection has to justify itself against.
+// Full cycle detection whose walk is Boost's depth_first_visit over a view of the live wait-for
+// graph: the twin that the hand-written walk of cycle_detection has to justify itself against.
 //
-// Guarantees  those of cycle_detection (C1 to C4); only which of several cycles is found first may differ,
-//             since this walk is depth first.
-// Costs       those of cycle_detection, and memory allocated by each walk: vertices, colours, Boost's stack.
+// Guarantees  those of cycle_detection (C1 to C4); only which of several cycles is found first
+//             may differ, since this walk is depth first.
+// Costs       those of cycle_detection, and memory allocated by each walk: vertices, colours,
+//             stack.
 // Source      Boost.Graph, depth_first_search.hpp.
 #pragma once
 
@@ -66,8 +67,8 @@ private:
         record* record_;
     };
 
-    /// Depth first from ourselves, against the direction of waiting, until we meet ourselves. Leaves the
-    /// cycle in view.cycle(), each member before the one it waits for.
+    /// Depth first from ourselves, against the direction of waiting, until we meet ourselves.
+    /// Leaves the cycle in view.cycle(), each member before the one it waits for.
     template <class View>
     static bool find_cycle(View& view) {
         using graph_type = graph::live_graph<View>;
@@ -83,7 +84,8 @@ private:
 
         typename visitor<graph_type>::record record{self.who->number, {}};
         record.reached_by.resize(bound);
-        boost::two_bit_color_map<boost::typed_identity_property_map<std::uint32_t>> const color{bound};
+        boost::two_bit_color_map<boost::typed_identity_property_map<std::uint32_t>> const color{
+            bound};
         boost::depth_first_visit(live, record.root, visitor<graph_type>{record}, color,
                                  [&](auto, auto const&) { return record.found; });
         if (record.found) {

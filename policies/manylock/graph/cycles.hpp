@@ -28,7 +28,8 @@ struct components {
     components found;
     found.of.resize(num_vertices(g));
     if (found.of.empty()) return found;
-    auto const of = boost::make_iterator_property_map(found.of.begin(), get(boost::vertex_index, g));
+    auto const of =
+        boost::make_iterator_property_map(found.of.begin(), get(boost::vertex_index, g));
     found.size.resize(boost::strong_components(g, of));
     for (auto const c : found.of) ++found.size[c];
     return found;
@@ -42,7 +43,7 @@ public:
     struct record {
         std::vector<vertex> reached_from;
         bool found = false;
-        vertex last = 0;   ///< waits for `first`, which closes the cycle
+        vertex last = 0;  ///< waits for `first`, which closes the cycle
         vertex first = 0;
     };
     explicit cycle_visitor(record& r) : record_{&r} {}
@@ -62,7 +63,7 @@ private:
 
 }  // namespace detail
 
-/// One cycle: each vertex waits for the one after it, the last for the first. Empty if there is none.
+/// One cycle: each vertex waits for the one after it, the last for the first. Empty: there is none.
 [[nodiscard]] inline std::vector<vertex> find_cycle(wait_for_graph const& g) {
     detail::cycle_visitor::record record;
     record.reached_from.resize(num_vertices(g));

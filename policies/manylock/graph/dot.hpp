@@ -1,6 +1,6 @@
-// A snapshot as DOT, for Graphviz: boxes are transactions with stamp, age, what they hold and what they
-// want; an arrow leads from a waiter to whom it waits for, dashed where that one only waits ahead of it.
-// Edges and vertices on a cycle are red. Names may hold anything: they are escaped.
+// A snapshot as DOT, for Graphviz: boxes are transactions with stamp, age, what they hold and what
+// they want; an arrow leads from a waiter to whom it waits for, dashed where that one only waits
+// ahead of it. Edges and vertices on a cycle are red. Names may hold anything: they are escaped.
 #pragma once
 
 #include <algorithm>
@@ -35,8 +35,8 @@ namespace detail {
     return length;
 }
 
-/// Text as it may stand between the quotes of a DOT label. Graphviz reads backslash sequences and HTML
-/// entities there; control characters and what is not UTF-8 would make its SVG invalid.
+/// Text as it may stand between the quotes of a DOT label. Graphviz reads backslash sequences and
+/// HTML entities there; control characters and what is not UTF-8 would make its SVG invalid.
 [[nodiscard]] inline std::string escaped(std::string_view text) {
     std::string out;
     while (!text.empty()) {
@@ -48,7 +48,8 @@ namespace detail {
             out += "\\\\";
         } else if (c == '&') {
             out += "&amp;";
-        } else if (length == 0 || (length == 1 && (static_cast<unsigned char>(c) < 0x20 || c == 0x7f))) {
+        } else if (length == 0 ||
+                   (length == 1 && (static_cast<unsigned char>(c) < 0x20 || c == 0x7f))) {
             out += '?';
         } else {
             out += text.substr(0, length);
@@ -114,8 +115,8 @@ inline void write_dot(wait_for_graph const& g, std::ostream& out) {
     auto const found = strong_components(g);
     auto const write_vertex = [&](std::ostream& to, vertex v) {
         auto const& t = g[v];
-        to << "[label=\"" << detail::label_of(t) << "\", shape="
-           << (t.kind == vertex_kind::readers ? "ellipse" : "box");
+        to << "[label=\"" << detail::label_of(t)
+           << "\", shape=" << (t.kind == vertex_kind::readers ? "ellipse" : "box");
         if (t.kind == vertex_kind::running) to << ", style=dashed";
         if (found.on_cycle(v)) to << ", color=red, penwidth=2";
         to << "]";
@@ -132,7 +133,8 @@ inline void write_dot(wait_for_graph const& g, std::ostream& out) {
     auto const write_graph = [&](std::ostream& to) {
         to << "label=\"wait-for graph, policy " << detail::escaped(facts.policy)
            << (facts.holds_known ? "" : "; of what is held, only what is waited for is known")
-           << "\";\nnode [fontname=\"sans-serif\"];\nedge [fontname=\"sans-serif\", fontsize=10];\n";
+           << "\";\nnode [fontname=\"sans-serif\"];\n"
+           << "edge [fontname=\"sans-serif\", fontsize=10];\n";
     };
     boost::write_graphviz(out, g, write_vertex, write_edge, write_graph);
 }

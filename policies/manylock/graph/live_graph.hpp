@@ -1,12 +1,13 @@
-// The live wait-for graph of a domain as a Boost IncidenceGraph, for the time of one walk. Its edges are
-// those that the engine's view reports, hence against the direction of waiting: from a transaction to those
-// that wait for it. It yields suspects only, since transactions go on meanwhile; view.choose() re-validates.
+// The live wait-for graph of a domain as a Boost IncidenceGraph, for the time of one walk. Its
+// edges are those that the engine's view reports, hence against the direction of waiting: from a
+// transaction to those that wait for it. They are suspects only, since transactions go on;
+// choose() re-validates.
 //
-// INV-V1 A vertex is the number of a control block, bounded by the size of the pool when the walk began. A
-//        transaction on a later block published its request after our fence, so it sees ours: if it closes
-//        a cycle with us, it finds that cycle itself.
-// INV-V2 A vertex stands for the wait in which it was met first, or the ends of two edges could belong to
-//        different waits and choose() would take a phantom for a cycle.
+// INV-V1 A vertex is the number of a control block, bounded by the size of the pool when the walk
+//        began. A transaction on a later block published its request after our fence, so it sees
+//        ours: if it closes a cycle with us, it finds that cycle itself.
+// INV-V2 A vertex stands for the wait in which it was met first, or the ends of two edges could
+//        belong to different waits and choose() would take a phantom for a cycle.
 #pragma once
 
 #include <cstddef>

@@ -1,9 +1,9 @@
-// What a snapshot of a domain looks like: a Boost adjacency list whose vertices are transactions and whose
-// edges say who waits for whom. It refers to nothing alive: locks are addresses and names.
+// What a snapshot of a domain looks like: a Boost adjacency list whose vertices are transactions
+// and whose edges say who waits for whom. It refers to nothing alive: locks are addresses and
+// names.
 //
-// Edge: from a waiter to every incompatible holder, and to every incompatible waiter ahead of it, since the
-// grant rule will not let it overtake that one.
-// Words: holder edge, queue edge; `waiting` is exact, `running` may be outdated (see snapshot.hpp).
+// Edge: from a waiter to every incompatible holder (holder edge), and to every incompatible
+// waiter ahead of it, since the grant rule will not let it overtake that one (queue edge).
 #pragma once
 
 #include <cstddef>
@@ -44,8 +44,8 @@ enum class vertex_kind : std::uint8_t {
 
 struct transaction_vertex {
     vertex_kind kind = vertex_kind::running;
-    std::uint32_t number = 0;             ///< as transaction::number(); 0 for `readers`
-    stamp age{};                          ///< undrawn until its first conflict, or if ages are not needed
+    std::uint32_t number = 0;  ///< as transaction::number(); 0 for `readers`
+    stamp age{};               ///< undrawn until its first conflict, or if ages are not needed
     std::optional<std::uint64_t> age_ns;  ///< time since the stamp was drawn
     bool told_to_restart = false;         ///< wounded, or chosen as the victim of a cycle
     bool single_reader = false;           ///< waiting, and no transaction: a single-object read
@@ -68,7 +68,7 @@ struct wait_edge {
 
 struct graph_facts {
     std::string policy;
-    bool holds_known = false;  ///< what every transaction holds was readable, not only what is waited for
+    bool holds_known = false;  ///< held-lock lists were readable, not only what is waited for
 };
 
 using wait_for_graph = boost::adjacency_list<boost::vecS, boost::vecS, boost::bidirectionalS,

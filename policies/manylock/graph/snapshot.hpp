@@ -1,12 +1,13 @@
 // snapshot(domain): the wait-for graph of a domain, at any time, while transactions run.
 //
-// Exact: every edge between two waiting vertices stood at one common instant near the end of the call, so
-//        every cycle in a snapshot is a deadlock that stood then; and a cycle that stands throughout the
-//        call is in it.
-// Hints: what a running transaction holds. It held it when it was looked at and has not waited since, but it
-//        may have released it. It cannot be on a cycle.
-// Where a policy neither links its readers nor publishes held locks, shared holders are only counted, and of
-// what is held only what is waited for is known; options::publish_holds makes all of it known.
+// Exact: every edge between two waiting vertices stood at one common instant near the end of the
+//        call, so every cycle in a snapshot is a deadlock that stood then. A cycle of known
+//        holders that stands throughout the call is in it.
+// Hints: what a running transaction holds. It held it when it was looked at and has not waited
+//        since, but it may have released it. It cannot be on a cycle.
+// Where a policy neither links its readers nor publishes held locks, shared holders are only
+// counted, and of what is held only what is waited for is known; options::publish_holds makes all
+// of it known.
 #pragma once
 
 #include <algorithm>
@@ -39,9 +40,7 @@ public:
     using lock_type = typename copies::lock_type;
 
     assembler(typename copies::core_type const& core, copies const& from)
-        : core_{core},
-          copies_{from},
-          now_ns_{platform::ns_between({}, platform::now())} {}
+        : core_{core}, copies_{from}, now_ns_{platform::ns_between({}, platform::now())} {}
 
     [[nodiscard]] wait_for_graph build() && {
         graph_[boost::graph_bundle] = {Config::policy::name, Config::published_holds};
@@ -146,11 +145,10 @@ private:
     std::optional<vertex> unnamed_readers(lock_copy const& l, std::vector<holding> const& known) {
         auto unnamed = l.readers;
         if (!Config::known_readers && !l.exclusive) {
-            // The count covers transactions too: those found in a held-lock list are known after all.
+            // The count covers transactions too: those found in a held-lock list are known.
             for (auto const& h : known) {
-                bool const counted = std::any_of(l.holders.begin(), l.holders.end(), [&](auto& c) {
-                    return c.by.who == h.by.who;
-                });
+                bool const counted = std::any_of(l.holders.begin(), l.holders.end(),
+                                                 [&](auto& c) { return c.by.who == h.by.who; });
                 if (!counted && unnamed > 0) --unnamed;
             }
         }
@@ -175,9 +173,9 @@ private:
 
 /// The wait-for graph of `d` as it is now.
 /// Requires: the domain outlives the call; the caller holds no latch, which no user does.
-/// Blocks:   for the latch of each lock that is waited for, one at a time, and for the domain's pool and
-///           names. Transactions that meet a held latch spin as they do for each other.
-/// Cost:     O(control blocks + requests + holders), plus a queue's length squared for its queue edges.
+/// Blocks:   for the latch of each lock that is waited for, one at a time, and for the pool and
+///           the names of the domain. Whoever meets a held latch spins, as for any transaction.
+/// Cost:     O(control blocks + requests + holders), plus the square of each queue's length.
 template <conflict_policy Policy, options Options, class Platform>
 [[nodiscard]] wait_for_graph snapshot(domain<Policy, Options, Platform>& d) {
     using config = typename domain<Policy, Options, Platform>::config;
