@@ -44,13 +44,16 @@ constexpr std::array<named_colour, 7> reason_colours{{{"wounded", "#0072b2"},
                                                       {"injected", "#999999"},
                                                       {"stale", "#8c564b"}}};
 
-/// A string as gnuplot's single quotes want it.
+/// Text in gnuplot's single quotes, where nothing but the quote itself has a meaning; it becomes the
+/// typographic one.
 std::string gnuplot_string(std::string_view text) {
     std::string result = "'";
     for (char const c : text) {
-        if (c == '\n') continue;
-        if (c == '\'') result += '\'';
-        result += c;
+        if (c == '\'') {
+            result += "\u2019";
+        } else if (c != '\n' && c != '\r' && c != '\0') {
+            result += c;
+        }
     }
     return result + "'";
 }
@@ -262,8 +265,9 @@ std::string latency_script(panel const& of, std::uint64_t threads) {
 
 class child_files {
 public:
-    explicit child_files(fs::path const& errors) {
+    child_files(fs::path const& directory, fs::path const& errors) {
         posix_spawn_file_actions_init(&actions_);
+        posix_spawn_file_actions_addchdir_np(&actions_, directory.c_str());
         posix_spawn_file_actions_addopen(&actions_, 2, errors.c_str(), O_WRONLY | O_CREAT | O_TRUNC,
                                          0600);
         posix_spawn_file_actions_addopen(&actions_, 0, "/dev/null", O_RDONLY, 0);
@@ -277,10 +281,11 @@ private:
     posix_spawn_file_actions_t actions_{};
 };
 
-void run_gnuplot(fs::path const& script, fs::path const& errors) {
-    child_files const files(errors);
+void run_gnuplot(fs::path const& directory, char const* script) {
+    auto const errors = fs::absolute(directory / "gnuplot.err");
+    child_files const files(directory, errors);
     std::string program = "gnuplot";
-    std::string argument = script.string();
+    std::string argument = script;
     std::array<char*, 3> arguments{program.data(), argument.data(), nullptr};
     pid_t child = 0;
     if (int const error =
@@ -351,15 +356,15 @@ std::vector<graph> make_graphs(panel const& of, std::string const& origin) {
 
 void draw(std::vector<graph> const& graphs, fs::path const& directory) {
     std::string script =
-        "set terminal svg size 820,500 noenhanced font 'Helvetica,13' background '#ffffff'\n";
+        "set encoding utf8\nset terminal svg size 820,500 noenhanced font 'Helvetica,13' "
+        "background '#ffffff'\n";
     for (auto const& g : graphs) {
-        script += "set output " + gnuplot_string((directory / (g.name + ".svg")).string()) + '\n' +
-                  g.script + "unset label\n";
+        script +=
+            "set output " + gnuplot_string(g.name + ".svg") + '\n' + g.script + "unset label\n";
     }
     script += "unset output\n";
-    auto const file = directory / "graphs.gp";
-    write_file_atomically(file, script);
-    run_gnuplot(file, directory / "gnuplot.err");
+    write_file_atomically(directory / "graphs.gp", script);
+    run_gnuplot(directory, "graphs.gp");
 }
 
 }  // namespace manylock::stress
