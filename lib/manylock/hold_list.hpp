@@ -9,8 +9,10 @@
 #include <bit>
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <type_traits>
+#include <utility>
 #include <vector>
 
 #include <manylock/config.hpp>
@@ -47,7 +49,10 @@ struct reader_links {
     hold<Config>* previous = nullptr;
 };
 struct no_rank {};
-struct with_rank { std::uintptr_t rank = 0; };
+struct with_rank {
+    std::uintptr_t rank = 0;
+    std::uintptr_t highest_before = 0;  ///< highest rank held when this was acquired
+};
 
 /// One hold. The lock's address and the mode share a word, so that a reader never sees half of it.
 template <class Config>
@@ -88,8 +93,12 @@ public:
         for (auto& s : slots_) s = {};
         used_ = 0;
     }
-    void insert(std::uintptr_t key, std::uint32_t index) {
+    /// Room for one more, so that the next insert does not allocate.
+    void make_room() {
         if ((used_ + 1) * 2 > slots_.size()) grow();
+    }
+    void insert(std::uintptr_t key, std::uint32_t index) {
+        make_room();
         place(key, index);
     }
     [[nodiscard]] std::uint32_t find(std::uintptr_t key) const noexcept {
@@ -162,8 +171,17 @@ public:
     /// acquiring.
     [[nodiscard]] entry& reserve() {
         auto const n = own_size();
+        filling_ = no_hole;
         if (n < first_chunk) [[likely]] return inline_[n];
-        if (holes_ > n / 2) return at(find_hole());
+        while (!holes_.empty()) {
+            auto const i = holes_.back();
+            if (i < n && at(i).read() == 0) {
+                index_.make_room();
+                filling_ = i;
+                return at(i);
+            }
+            holes_.pop_back();  // trimmed in the meantime
+        }
         auto const [chunk, offset] = locate(n);
         auto* entries = chunks_[chunk].load(platform::relaxed);  // relaxed: only we store it
         if (entries == nullptr) {
@@ -176,13 +194,15 @@ public:
     void push(entry& e, lock_type const* lock, mode m) noexcept {
         e.set(lock, m);
         ++held_;
-        auto const n = own_size();
-        if (holes_ > 0 && is_hole(e, n)) {
-            --holes_;
-            indexed_ = 0;  // the hole lies below what is indexed: rebuild at the next need
+        last_acquired_ = &e;
+        if (filling_ == no_hole) [[likely]] {
+            size_.store(own_size() + 1, platform::release);  // release; pairs with size()
             return;
         }
-        size_.store(n + 1, platform::release);  // release; pairs with size()
+        if (filling_ < indexed_) index_.insert(reinterpret_cast<std::uintptr_t>(lock), filling_);
+        holes_.pop_back();
+        filling_ = no_hole;
+        in_order_ = false;
     }
     [[nodiscard]] entry* find(lock_type const* lock) {
         auto const n = own_size();
@@ -198,18 +218,22 @@ public:
         }
         return nullptr;
     }
-    /// Forgets one entry, before the rest.
-    void remove(entry& e) noexcept {
+    /// Forgets one entry, before the rest. O(1) amortised; a hole in the middle is filled again later.
+    /// Returns the entry that tells what was held before it was acquired, if that is what is held now.
+    entry const* remove(entry& e) noexcept {
         e.clear();
         --held_;
-        ++holes_;
+        bool const latest = std::exchange(last_acquired_, nullptr) == &e;
         auto n = own_size();
-        while (n > 0 && at(n - 1).read() == 0) {
-            --n;
-            --holes_;
-        }
+        while (n > 0 && at(n - 1).read() == 0) --n;
         if (n < indexed_) indexed_ = n;  // what the index knows beyond n is checked when found
-        size_.store(n, platform::release);  // release: as in hold::clear
+        if (n == own_size()) {
+            remember_hole(e);
+        } else {
+            size_.store(n, platform::release);  // release: as in hold::clear
+            if (in_order_) return &at(n);
+        }
+        return latest ? &e : nullptr;
     }
     /// Calls f(entry&) for all, latest first, then forgets them.
     template <class F>
@@ -223,7 +247,9 @@ public:
         }
         size_.store(0, platform::release);  // release: as in hold::clear
         held_ = 0;
-        holes_ = 0;
+        filling_ = no_hole;
+        in_order_ = true;
+        holes_.clear();
         if (indexed_ > 0) {
             index_.clear();
             indexed_ = 0;
@@ -252,15 +278,20 @@ private:
     [[nodiscard]] std::uint32_t own_size() const noexcept {
         return size_.load(platform::relaxed);  // relaxed: only we store it
     }
-    [[nodiscard]] std::uint32_t find_hole() noexcept {
-        std::uint32_t i = 0;
-        while (at(i).read() != 0) ++i;
-        return i;
-    }
-    [[nodiscard]] bool is_hole(entry const& e, std::uint32_t n) const noexcept {
-        auto const [chunk, offset] = locate(n);
-        auto const* next = chunks_[chunk].load(platform::relaxed);  // relaxed: only we store it
-        return next == nullptr || &e != next + offset;
+    void remember_hole(entry const& e) noexcept {
+        for (std::uint32_t chunk = 0; chunk < chunks_.size(); ++chunk) {
+            auto const* const first = chunks_[chunk].load(platform::relaxed);  // relaxed: ours
+            if (first == nullptr) return;
+            auto const length = first_chunk << chunk;
+            if (std::less_equal<>{}(first, &e) && std::less<>{}(&e, first + length)) {
+                try {
+                    holes_.push_back(first_chunk * ((1U << chunk) - 1) +
+                                     static_cast<std::uint32_t>(&e - first));
+                } catch (...) {  // no memory: the hole stays until the end
+                }
+                return;
+            }
+        }
     }
     void index_up_to(std::uint32_t n) {
         if (indexed_ == 0) index_.clear();
@@ -274,12 +305,16 @@ private:
     template <class T>
     using cell = typename entry::template cell<T>;
     cell<std::uint32_t> size_{};
+    static constexpr std::uint32_t no_hole = ~std::uint32_t{0};
     std::uint32_t held_ = 0;
-    std::uint32_t holes_ = 0;
+    std::uint32_t filling_ = no_hole;  ///< the hole that reserve() chose
     std::uint32_t indexed_ = 0;
+    bool in_order_ = true;  ///< entries are in the order of acquisition: no hole was filled
+    entry const* last_acquired_ = nullptr;
     std::array<entry, first_chunk> inline_{};
     std::array<cell<entry*>, 26> chunks_{};
     hold_index index_;
+    std::vector<std::uint32_t> holes_;
 };
 
 }  // namespace manylock::detail

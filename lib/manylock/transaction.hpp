@@ -165,6 +165,7 @@ private:
     }
     void record(detail::hold<Config>& entry, lock_type& lock, mode m, std::uintptr_t rank) noexcept;
     static void release_hold(block& me, detail::hold<Config>& entry) noexcept;
+    void lower_highest_rank(std::uintptr_t released, detail::hold<Config> const* before) noexcept;
     void release_all() noexcept;
     void drop_umbrella() noexcept;
     void finish(counter how) noexcept;

@@ -218,6 +218,7 @@ void basic_transaction<Config>::record(detail::hold<Config>& entry, lock_type& l
     if constexpr (!Config::needs.umbrella) {
         if constexpr (Config::needs.rank) {
             entry.rank = core_->rank_of(lock, rank);
+            entry.highest_before = block_->highest_rank;
             block_->highest_rank = std::max(block_->highest_rank, entry.rank);
         } else {
             (void)rank;
@@ -248,18 +249,29 @@ void basic_transaction<Config>::release(lock_type& lock) {
         check_use(entry != nullptr, "lock released that is not held: double unlock?");
         if (entry == nullptr) return;
         release_hold(me, *entry);
-        me.holds.remove(*entry);
-        if constexpr (Config::needs.rank) {
-            me.highest_rank = 0;
-            for (std::uint32_t i = 0; i < me.holds.size(); ++i) {
-                if (auto const& e = me.holds.at(i); e.lock() != nullptr) {
-                    me.highest_rank = std::max(me.highest_rank, e.rank);
-                }
-            }
-        }
+        [[maybe_unused]] auto const* const before = me.holds.remove(*entry);
+        if constexpr (Config::needs.rank) lower_highest_rank(entry->rank, before);
     } else {
         check_use(block_->under_umbrella, "lock released that is not held: double unlock?");
         (void)lock;
+    }
+}
+
+/// After a release. O(1) unless the highest was released and others were acquired after it.
+template <class Config>
+void basic_transaction<Config>::lower_highest_rank(std::uintptr_t released,
+                                                   detail::hold<Config> const* before) noexcept {
+    auto& me = *block_;
+    if (released < me.highest_rank) return;
+    if (before != nullptr) {
+        me.highest_rank = before->highest_before;
+        return;
+    }
+    me.highest_rank = 0;
+    for (std::uint32_t i = 0; i < me.holds.size(); ++i) {
+        if (auto const& e = me.holds.at(i); e.lock() != nullptr) {
+            me.highest_rank = std::max(me.highest_rank, e.rank);
+        }
     }
 }
 
