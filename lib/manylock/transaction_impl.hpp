@@ -3,6 +3,7 @@
 
 #include <manylock/domain_core.hpp>
 #include <manylock/transaction.hpp>
+#include <manylock/transaction_umbrella.hpp>
 
 namespace manylock {
 
@@ -108,68 +109,6 @@ acquire_result basic_transaction<Config>::acquire_contended(lock_type& lock, mod
     } else {
         return status::busy;  // never called
     }
-}
-
-template <class Config>
-acquire_result basic_transaction<Config>::acquire_marked(lock_type& lock, mode m, limits const& l) {
-    if constexpr (Config::needs.umbrella) {
-        auto& me = *block_;
-        if (!me.under_umbrella) {
-            if (!core_->umbrella.try_exclusive(me)) {
-                detail::request<Config> const r{.lock = core_->umbrella,
-                                                .wanted = mode::exclusive,
-                                                .entry = &me.holds.reserve(),
-                                                .may_wait = l.may_wait,
-                                                .deadline = l.deadline,
-                                                .cancelled = l.cancelled,
-                                                .cancel_token = l.cancel_token,
-                                                .section = l.section};
-                if (auto const answer = arbiter::acquire(core_->shared, me, r); !answer) return answer;
-            }
-            me.under_umbrella = true;
-        }
-        // An object found before the umbrella was ours may have left its container since.
-        if (lock.detached()) return issue_restart(restart_reason::stale, nullptr, m, 0);
-        auto const sequence = core_->sequence.load(platform::relaxed);  // relaxed: ours while we hold it
-        if (lock.marked_by(sequence)) return status::already_held;
-        if (m == mode::shared) return status::granted;
-        if (lock.try_mark(sequence)) return status::granted;
-        if (!lock.begin_mark()) {
-            auto failure = status::busy;
-            if (!drain_readers(lock, l, failure)) return failure;
-        }
-        lock.mark(sequence);
-        return status::granted;
-    } else {
-        (void)lock, (void)m, (void)l;
-        return status::busy;  // never called
-    }
-}
-
-/// Waits for the single-object readers inside. On failure the object is as before.
-template <class Config>
-bool basic_transaction<Config>::drain_readers(lock_type& lock, limits const& l, status& failure) {
-    auto& me = *block_;
-    auto const begin = platform::now();
-    me.count.add(counter::waits);
-    bool done = false;
-    for (unsigned looks = 0;; ++looks) {
-        me.park.reset();  // before the look: a reader that leaves after it wakes us
-        if (done = lock.drained(); done || !l.may_wait) break;
-        if (looks < Config::knobs.spin_limit) {
-            platform::pause();
-            continue;
-        }
-        failure = status::timed_out;
-        if (l.deadline != nullptr && platform::now() >= *l.deadline) break;
-        failure = status::cancelled;
-        if (l.cancelled != nullptr && l.cancelled(l.cancel_token)) break;
-        me.count.add(counter::parks);
-        me.park.wait(l.deadline);
-    }
-    if (!done) lock.cancel_mark();
-    me.count.add(counter::wait_ns, platform::ns_between(begin, platform::now()));
-    return done;
 }
 
 template <class Config>
@@ -329,18 +268,6 @@ void basic_transaction<Config>::release_all() noexcept {
         }
         me.holds.drain([&](detail::hold<Config>& e) { release_hold(me, e); });
         if constexpr (Config::needs.rank) me.highest_rank = 0;
-    }
-}
-
-/// Unmarks whatever was marked, by one store, and gives the umbrella back.
-template <class Config>
-void basic_transaction<Config>::drop_umbrella() noexcept {
-    auto& me = *block_;
-    me.under_umbrella = false;
-    // release: who reads the new number sees what we did to every object we had marked
-    core_->sequence.store(core_->sequence.load(platform::relaxed) + 1, platform::release);
-    if (!core_->umbrella.try_release_exclusive(me)) {
-        arbiter::release(core_->umbrella, mode::exclusive, nullptr);
     }
 }
 
