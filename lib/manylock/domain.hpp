@@ -159,10 +159,15 @@ public:
         core_.shared.pool.for_each([&](auto const& block) { block.count.add_to(total); });
         return total;
     }
-    /// Names a lock in reports and graphs. Takes a mutex; not for the hot path.
+    /// Names a lock in reports and graphs; an empty name takes it back, before the lock is destroyed.
+    /// Takes a mutex; not for the hot path.
     void name_lock(lock_type const& lock, std::string name) {
         std::lock_guard const guard{core_.names_mutex};
-        core_.names[&lock] = std::move(name);
+        if (name.empty()) {
+            core_.names.erase(&lock);
+        } else {
+            core_.names[&lock] = std::move(name);
+        }
     }
     /// Requires: options::events; no transaction is running.
     void set_event_sink(event_sink sink, void* user) noexcept {

@@ -67,6 +67,7 @@ public:
     queued_lock(queued_lock const&) = delete;
     queued_lock& operator=(queued_lock const&) = delete;
     ~queued_lock() {
+        platform::wait_for_readers();  // a walk may still latch a lock that was waited for
         if constexpr (checks_enabled) {
             auto const w = word_.load(platform::relaxed);  // relaxed: a check
             if ((w & detail::word::waiters) != 0) {
@@ -75,7 +76,6 @@ public:
                 detail::report_in_destructor("lock destroyed while held");
             }
         }
-        platform::wait_for_readers();
     }
 
     /// True if somebody holds the lock or waits for it. A hint: it may be outdated when it returns.

@@ -92,8 +92,8 @@ struct native {
         /// Sleeps until a signal is there, or `deadline` (if given) has passed. May wake early.
         void wait(time_point const* deadline) noexcept {
             std::uint32_t seen = 0;
-            // (P5) relaxed: the bit publishes nothing. acquire when it fails; pairs (P4)
-            if (!word_.compare_exchange_strong(seen, sleeping, std::memory_order_relaxed,
+            // (P5) acquire, for when it fails; pairs (P4). The bit itself publishes nothing.
+            if (!word_.compare_exchange_strong(seen, sleeping, std::memory_order_acquire,
                                                std::memory_order_acquire) &&
                 seen != sleeping) {
                 return;
