@@ -155,7 +155,7 @@ TEST_SUITE("graph/dot") {
             char const* name;
             char const* in_svg;
         };
-        for (auto const& [name, in_svg] : {
+        for (auto const& drawn : {
                  sample{"plain", "plain"},
                  sample{"say \"hi\"", "say &quot;hi&quot;"},
                  sample{"back\\slash\\n", "back\\slash\\n"},
@@ -168,8 +168,8 @@ TEST_SUITE("graph/dot") {
                  sample{"// not a comment", "// not a comment"},
                  sample{"latin \xfc and cut \xe2\x82", "latin ? and cut ??"},
              }) {
-            CAPTURE(name);
-            auto const svg = svg_of(dot_of(example({&name, name})));
+            CAPTURE(drawn.name);
+            auto const svg = svg_of(dot_of(example({&drawn, drawn.name})));
             REQUIRE(!svg.empty());
             auto plain = svg;  // dot writes some characters by number
             for (auto const& [from, to] :
@@ -178,7 +178,7 @@ TEST_SUITE("graph/dot") {
                     plain.replace(at, from.size(), to);
                 }
             }
-            CHECK(contains(plain, std::string{"holds "} + in_svg));
+            CHECK(contains(plain, std::string{"holds "} + drawn.in_svg));
         }
         CHECK(!svg_of(dot_of(wait_for_graph{})).empty());
     }
