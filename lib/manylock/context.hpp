@@ -10,22 +10,20 @@
 
 namespace manylock::detail {
 
+enum class scope_kind : unsigned char { transaction, read };
+
 class open_scope {
 public:
-    open_scope(void const* domain, int level) {
+    open_scope(void const* domain, int level, scope_kind kind = scope_kind::transaction) {
         if constexpr (checks_enabled) {
             auto& open = list();
             for (std::size_t i = 0; i < open.count && i < open.entries.size(); ++i) {
-                check_use(open.entries[i].domain != domain,
-                          "two live transactions of one domain in one context");
-                check_use(open.entries[i].level < level || open.entries[i].domain == domain ||
-                              (level == 0 && open.entries[i].level == 0),
-                          "domains nested against their declared order");
+                check_nesting(open.entries[i], {domain, level, kind});
             }
-            if (open.count < open.entries.size()) open.entries[open.count] = {domain, level};
+            if (open.count < open.entries.size()) open.entries[open.count] = {domain, level, kind};
             ++open.count;
         } else {
-            (void)domain, (void)level;
+            (void)domain, (void)level, (void)kind;
         }
     }
     ~open_scope() {
@@ -49,7 +47,20 @@ private:
     struct entry {
         void const* domain = nullptr;
         int level = 0;
+        scope_kind kind = scope_kind::transaction;
     };
+    static void check_nesting(entry const& outer, entry const& inner) {
+        if (outer.domain == inner.domain) {
+            check_use(outer.kind == inner.kind || inner.kind == scope_kind::read,
+                      "transaction begun inside a single-object read of its domain");
+            check_use(outer.kind == scope_kind::read || inner.kind == scope_kind::read,
+                      "two live transactions of one domain in one context");
+            return;
+        }
+        bool const unordered = outer.level == 0 && inner.level == 0;
+        check_use(unordered || outer.level < inner.level,
+                  "domains nested against their declared order");
+    }
     struct open_list {
         std::array<entry, 8> entries{};
         std::size_t count = 0;

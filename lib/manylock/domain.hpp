@@ -17,6 +17,7 @@
 #include <type_traits>
 #include <utility>
 
+#include <manylock/context.hpp>
 #include <manylock/platform/concept.hpp>
 #include <manylock/platform/native.hpp>
 #include <manylock/transaction.hpp>
@@ -123,6 +124,7 @@ public:
     bool read(lock_type& lock, Body&& body) {
         auto const guard = read_lock(lock);
         if (!guard) return false;
+        detail::open_scope const scope{&core_, core_.level, detail::scope_kind::read};
         std::forward<Body>(body)();
         return true;
     }

@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <map>
 #include <mutex>
+#include <set>
 #include <string>
 
 #include <manylock/arbiter.hpp>
@@ -18,6 +19,15 @@ struct domain_core {
     using platform = typename Config::platform;
     using lock_type =
         std::conditional_t<Config::needs.umbrella, marked_lock<Config>, queued_lock<Config>>;
+
+    domain_core() {
+        if constexpr (checks_enabled) living(this, true);
+    }
+    ~domain_core() {
+        if constexpr (checks_enabled) living(this, false);
+    }
+    domain_core(domain_core const&) = delete;
+    domain_core& operator=(domain_core const&) = delete;
 
     arbitration<Config> shared;
     /// Umbrella only: taken exclusively by transactions, shared by readers that fell back.
@@ -45,6 +55,14 @@ struct domain_core {
         if constexpr (checks_enabled) lock->home_.adopt(this);
         (void)lock;
     }
+    /// Checked builds, umbrella: does the domain, which may be gone, mark under `number` right now?
+    [[nodiscard]] static bool is_marking(void const* domain, std::uint32_t number) noexcept {
+        std::lock_guard const guard{registry().mutex};
+        auto const found = registry().cores.find(static_cast<domain_core const*>(domain));
+        if (found == registry().cores.end()) return false;
+        // relaxed: a check
+        return (*found)->umbrella.busy() && (*found)->sequence.load(platform::relaxed) == number;
+    }
     /// The rank of a lock whose caller names none is its address.
     [[nodiscard]] static std::uintptr_t rank_of(lock_type const& lock, std::uintptr_t named) noexcept {
         return named != 0 ? named : reinterpret_cast<std::uintptr_t>(&lock);
@@ -55,6 +73,25 @@ struct domain_core {
         auto const w = umbrella.word_.load(platform::acquire);
         if ((w & word::exclusive) != 0) {
             word::pointer<control_block<Config>>(w)->park.deliver(signal::poke);
+        }
+    }
+
+private:
+    /// Checked builds: the domains that exist, since a lock may outlive its domain.
+    struct living_cores {
+        typename platform::mutex mutex;
+        std::set<domain_core const*> cores;
+    };
+    static living_cores& registry() {
+        static auto& all = *new living_cores;  // never destroyed: locks may die after static objects
+        return all;
+    }
+    static void living(domain_core const* core, bool lives) {
+        std::lock_guard const guard{registry().mutex};
+        if (lives) {
+            registry().cores.insert(core);
+        } else {
+            registry().cores.erase(core);
         }
     }
 };

@@ -112,6 +112,7 @@ public:
 
     /// As reserve, if that is one of the first entries; else null. For the inlined fast path.
     [[nodiscard]] entry* first_free() noexcept {
+        filling_ = no_hole;  // whatever an acquisition that failed had reserved
         auto const n = own_size();
         return n < first_chunk ? &inline_[n] : nullptr;
     }

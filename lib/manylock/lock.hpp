@@ -43,9 +43,15 @@ struct home {
             check_use(expected == by, "lock used with two domains: a lock belongs to one domain");
         }
     }
+    /// True if the domain still exists and its umbrella is held under `sequence`.
+    [[nodiscard]] bool marked_now(std::uint32_t sequence) const noexcept {
+        // relaxed: a check
+        return domain_core<Config>::is_marking(domain.load(Config::platform::relaxed), sequence);
+    }
 };
 struct no_home {
     void adopt(void const*) noexcept {}
+    [[nodiscard]] bool marked_now(std::uint32_t) const noexcept { return false; }
 };
 template <class Config>
 using home_of = std::conditional_t<checks_enabled, home<Config>, no_home>;

@@ -65,8 +65,7 @@ public:
     acquire_result try_acquire(lock_type& lock, mode m = mode::exclusive) {
         return acquire_with(lock, m, {.may_wait = false});
     }
-    /// As acquire; timed_out after `deadline` has passed, with nothing changed. (Under umbrella, busy,
-    /// timed_out and cancelled may leave the umbrella itself taken, until the end.)
+    /// As acquire; timed_out after `deadline` has passed, with nothing changed.
     acquire_result acquire_until(lock_type& lock, mode m, time_point deadline) {
         return acquire_with(lock, m, {.deadline = &deadline});
     }
@@ -165,6 +164,7 @@ private:
     }
     void record(detail::hold<Config>& entry, lock_type& lock, mode m, std::uintptr_t rank) noexcept;
     static void release_hold(block& me, detail::hold<Config>& entry) noexcept;
+    void next_attempt() noexcept;
     void lower_highest_rank(std::uintptr_t released, detail::hold<Config> const* before) noexcept;
     void release_all() noexcept;
     void drop_umbrella() noexcept;

@@ -11,13 +11,19 @@ template <class Config>
 basic_transaction<Config>::basic_transaction(detail::domain_core<Config>& core)
     : core_{&core}, block_{&core.shared.pool.take()} {
     auto& b = *block_;
-    // relaxed: others learn of it through a lock word that we publish ourselves in
-    b.attempt.store(b.attempt.load(platform::relaxed) + 1, platform::relaxed);
+    next_attempt();
     b.restarts = 0;
     b.poisoned = false;
     b.sealed = false;
     b.open = true;
     b.highest_rank = 0;
+}
+
+/// Marks meant for what this transaction did until now have no effect from here on (E10).
+template <class Config>
+void basic_transaction<Config>::next_attempt() noexcept {
+    // relaxed: others learn of it through a lock word that we publish ourselves in
+    block_->attempt.store(block_->attempt.load(platform::relaxed) + 1, platform::relaxed);
 }
 
 /// The inlined fast path: a free lock, room in the first entries, nothing to check.
@@ -45,8 +51,8 @@ bool basic_transaction<Config>::acquired_at_once(lock_type& lock) noexcept {
 
 template <class Config>
 acquire_result basic_transaction<Config>::acquire_with(lock_type& lock, mode m, limits const& l) {
+    check_use(block_ != nullptr, "lock acquired by a transaction that has ended");
     auto& me = *block_;
-    check_use(me.open, "lock acquired by a transaction that has ended");
     if (me.poisoned) [[unlikely]] return me.poison;
     check_use(!me.sealed, "lock acquired after seal: acquire it before sealing the transaction");
     core_->adopt(&lock);
@@ -183,6 +189,7 @@ void basic_transaction<Config>::release_hold(block& me, detail::hold<Config>& en
 template <class Config>
 void basic_transaction<Config>::release(lock_type& lock) {
     if constexpr (!Config::needs.umbrella) {
+        check_use(block_ != nullptr, "lock released by a transaction that has ended");
         auto& me = *block_;
         auto* const entry = me.holds.find(&lock);
         check_use(entry != nullptr, "lock released that is not held: double unlock?");
@@ -190,6 +197,8 @@ void basic_transaction<Config>::release(lock_type& lock) {
         release_hold(me, *entry);
         [[maybe_unused]] auto const* const before = me.holds.remove(*entry);
         if constexpr (Config::needs.rank) lower_highest_rank(entry->rank, before);
+        // Nothing is held any more: wounds for the sake of what was held are void.
+        if (me.holds.held() == 0) next_attempt();
     } else {
         check_use(block_->under_umbrella, "lock released that is not held: double unlock?");
         (void)lock;
@@ -273,14 +282,14 @@ void basic_transaction<Config>::release_all() noexcept {
 
 template <class Config>
 void basic_transaction<Config>::rollback() {
+    check_use(block_ != nullptr, "rollback of a transaction that has ended");
     auto& me = *block_;
     check_use(me.poisoned, "rollback of a transaction that was not told to restart");
     release_all();
     ++me.restarts;
     me.poisoned = false;
     me.sealed = false;
-    // relaxed: as at begin; wounds meant for the last attempt are void from here on
-    me.attempt.store(me.attempt.load(platform::relaxed) + 1, platform::relaxed);
+    next_attempt();
     if constexpr (!Config::needs.umbrella) {
         if (auto* const lock = std::exchange(me.contending, nullptr); lock != nullptr) {
             limits l{.rank = me.contending_rank, .rejoining = true};

@@ -10,7 +10,8 @@ template <class Config>
 acquire_result basic_transaction<Config>::acquire_marked(lock_type& lock, mode m, limits const& l) {
     if constexpr (Config::needs.umbrella) {
         auto& me = *block_;
-        if (!me.under_umbrella) {
+        bool const newcomer = !me.under_umbrella;
+        if (newcomer) {
             if (!core_->umbrella.try_exclusive(me)) {
                 detail::request<Config> const r{.lock = core_->umbrella,
                                                 .wanted = mode::exclusive,
@@ -24,15 +25,18 @@ acquire_result basic_transaction<Config>::acquire_marked(lock_type& lock, mode m
             }
             me.under_umbrella = true;
         }
-        // An object found before the umbrella was ours may have left its container since.
-        if (lock.detached()) return issue_restart(restart_reason::stale, nullptr, m, 0);
         auto const sequence = core_->sequence.load(platform::relaxed);  // relaxed: ours while we hold it
         if (lock.marked_by(sequence)) return status::already_held;
+        // An object found before the umbrella was ours may have left its container since.
+        if (lock.detached()) return issue_restart(restart_reason::stale, nullptr, m, 0);
         if (m == mode::shared) return status::granted;
         if (lock.try_mark(sequence)) return status::granted;
         if (!lock.begin_mark()) {
             auto failure = status::busy;
-            if (!drain_readers(lock, l, failure)) return failure;
+            if (!drain_readers(lock, l, failure)) {
+                if (newcomer) drop_umbrella();
+                return failure;
+            }
         }
         lock.mark(sequence);
         return status::granted;

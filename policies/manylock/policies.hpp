@@ -11,6 +11,12 @@
 #ifndef MANYLOCK_DEFAULT_POLICY
 #define MANYLOCK_DEFAULT_POLICY wound_wait
 #endif
+// The picked policy's own header, so that one that is new needs no line here.
+#define MANYLOCK_DETAIL_HEADER_OF(policy) <manylock/policies/policy.hpp>
+#define MANYLOCK_DETAIL_HEADER(policy) MANYLOCK_DETAIL_HEADER_OF(policy)
+#include MANYLOCK_DETAIL_HEADER(MANYLOCK_DEFAULT_POLICY)
+#undef MANYLOCK_DETAIL_HEADER
+#undef MANYLOCK_DETAIL_HEADER_OF
 
 namespace manylock {
 /// Set by -DMANYLOCK_POLICY=NAME at configure time.
