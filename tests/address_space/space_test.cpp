@@ -18,6 +18,7 @@
 
 #include <algorithm>
 #include <barrier>
+#include <new>
 #include <thread>
 
 namespace {
@@ -193,6 +194,71 @@ TEST_SUITE("address_space/space") {
         for (std::size_t i = 0; i < all.size(); ++i)
             REQUIRE(all[i] == static_cast<std::int64_t>(base + 2 * i * page_size));
         CHECK(space.vma_count() == 1);
+        CHECK(space.broken_invariant() == "");
+    }
+
+    TEST_CASE_TEMPLATE("updates of disjoint ranges of one gap run at the same time", Policy,
+                       ALL_POLICIES) {
+        if (Policy::needs.umbrella) return;  // there they exclude each other, by design
+        basic_address_space<Policy> space{small_globals()};
+        std::barrier inside{2};
+        on_threads(2, [&](std::size_t t) {
+            typename basic_address_space<Policy>::worker me;
+            operation op = add_stack();
+            op.flags &= ~std::uint32_t{abi::map_growsdown};
+            op.start = base + (10 + 10 * t) * page_size;
+            // Passes only if both are inside with everything locked.
+            space.apply(me, op, [&] { inside.arrive_and_wait(); });
+            op.what = call::protect;
+            op.prot = abi::prot_read;
+            space.apply(me, op, [&] { inside.arrive_and_wait(); });
+        });
+        CHECK(space.vma_count() == 2);
+        CHECK(space.domain().stats().restarts() == 0);
+    }
+
+    TEST_CASE_TEMPLATE("an exception from the work leaves everything as it was", Policy,
+                       ALL_POLICIES) {
+        basic_address_space<Policy> space{small_globals()};
+        typename basic_address_space<Policy>::worker me;
+        space.apply(me, add_stack());
+        std::vector<vma> const before = space.vmas();
+        operation anywhere;
+        anywhere.what = call::map;
+        anywhere.length = 3 * page_size;
+        anywhere.flags = abi::map_private | abi::map_anonymous;
+        operation over = add_stack();  // replaces half of the stack, fills the pages below it
+        over.start -= 2 * page_size;
+        over.flags &= ~std::uint32_t{abi::map_growsdown};
+        operation split = add_stack();
+        split.what = call::protect;
+        split.length = page_size;
+        for (operation const& op : {anywhere, over, split}) {
+            CHECK_THROWS_AS(space.apply(me, op, [] { throw std::bad_alloc{}; }), std::bad_alloc);
+            CHECK(space.vmas() == before);
+            CHECK(space.broken_invariant() == "");
+        }
+        CHECK(space.apply(me, anywhere) > 0);
+    }
+
+    TEST_CASE_TEMPLATE("whoever waits for a claim takes it over when its owner restarts", Policy,
+                       ALL_POLICIES) {
+        // Threads fill overlapping holes between two VMAs that they also need; owners of claims restart
+        // all the time. Nobody may lose a claim, or keep one.
+        basic_address_space<Policy> space{small_globals()};
+        on_threads(4, [&](std::size_t t) {
+            typename basic_address_space<Policy>::worker me;
+            random_operations draw{t, base, 12};
+            for (std::size_t i = 0; i < 300; ++i) {
+                operation op = add_stack();
+                op.flags &= ~std::uint32_t{abi::map_growsdown};
+                op.start = base + draw.below(8) * page_size;
+                if (draw.below(3) == 0) op.what = call::unmap;
+                space.apply(me, op, [&] {
+                    if (draw.below(4) == 0) std::this_thread::yield();
+                });
+            }
+        });
         CHECK(space.broken_invariant() == "");
     }
 
