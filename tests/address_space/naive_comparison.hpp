@@ -35,8 +35,8 @@ inline std::string describe(std::vector<vma> const& rows) {
 inline std::string describe(operation const& op) {
     std::ostringstream out;
     out << "call " << static_cast<int>(op.what) << std::hex << " start " << op.start << " length "
-        << op.length << " new_length " << op.new_length << " new_start " << op.new_start
-        << " prot " << op.prot << " flags " << op.flags << " advice " << op.advice;
+        << op.length << " new_length " << op.new_length << " new_start " << op.new_start << " prot "
+        << op.prot << " flags " << op.flags << " advice " << op.advice;
     return out.str();
 }
 

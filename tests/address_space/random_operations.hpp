@@ -12,9 +12,9 @@
 namespace manylock::address_space {
 
 struct operation_mix {
-    bool globals = true;       ///< brk, mlockall
-    bool holes = true;         ///< maps and moves that leave their place to the address space
-    bool keep_source = true;   ///< mremap that leaves its source
+    bool globals = true;      ///< brk, mlockall
+    bool holes = true;        ///< maps and moves that leave their place to the address space
+    bool keep_source = true;  ///< mremap that leaves its source
 };
 
 class random_operations {
@@ -40,8 +40,8 @@ public:
             op.what = call::advise;
             op.advice = pick(std::array<std::int32_t, 9>{
                 abi::madv_normal, abi::madv_random, abi::madv_dontfork, abi::madv_dofork,
-                abi::madv_wipeonfork, abi::madv_guard_install, abi::madv_willneed,
-                abi::madv_random, abi::madv_normal});
+                abi::madv_wipeonfork, abi::madv_guard_install, abi::madv_willneed, abi::madv_random,
+                abi::madv_normal});
         } else if (kind < 77) {
             op.what = below(2) ? call::lock_range : call::unlock_range;
             op.flags = op.what == call::lock_range ? below32(2) : 0;
@@ -109,7 +109,8 @@ private:
         std::uint64_t const room = pages_ - (op.new_start - base_) / page_size;
         bool const names_place = op.flags & (abi::mremap_fixed | abi::mremap_dontunmap);
         if (names_place && op.new_length > room * page_size) op.new_length = room * page_size;
-        if (!(op.flags & abi::mremap_fixed) && op.start + op.new_length > base_ + pages_ * page_size)
+        address const end = base_ + pages_ * page_size;
+        if (!(op.flags & abi::mremap_fixed) && op.start + op.new_length > end)
             op.new_length = op.length;
         if (below(30) == 0) op.length = 0;
         return op;

@@ -15,8 +15,12 @@ constexpr std::uint32_t rw = abi::prot_read | abi::prot_write;
 constexpr std::uint32_t ro = abi::prot_read;
 constexpr std::uint32_t anonymous_private = abi::map_private | abi::map_anonymous;
 
-constexpr address page(std::uint64_t n) { return base + n * page_size; }
-constexpr std::int64_t as_result(address a) { return static_cast<std::int64_t>(a); }
+constexpr address page(std::uint64_t n) {
+    return base + n * page_size;
+}
+constexpr std::int64_t as_result(address a) {
+    return static_cast<std::int64_t>(a);
+}
 
 struct space : serial_space {
     space() : serial_space{initial()} {}
@@ -290,8 +294,12 @@ TEST_SUITE("address_space/anon_vma") {
     }
     TEST_CASE("an anon_vma inherited by fork is not handed to memory that has none") {
         space s;
-        vma area{page(0), page(2), vm_read | vm_write | vm_may_access | vm_account,
-                 page(0) / page_size, {5, true}, {}};
+        vma area{page(0),
+                 page(2),
+                 vm_read | vm_write | vm_may_access | vm_account,
+                 page(0) / page_size,
+                 {5, true},
+                 {}};
         s.place(area);
         s.map(2, 2);
         CHECK(s.text() == "0+2:rw-p 2+2:rw-p");

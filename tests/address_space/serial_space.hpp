@@ -1,5 +1,5 @@
-// The address space in its plainest form: one thread, a std::map of VMAs, every operation carried out
-// through its plan. It proves the semantics by themselves, apart from any locking, and is the
+// The address space in its plainest form: one thread, a std::map of VMAs, every operation carried
+// out through its plan. It proves the semantics by themselves, apart from any locking, and is the
 // yardstick that the concurrent forms are held against.
 #pragma once
 
@@ -112,8 +112,8 @@ private:
         }
         address high = globals_.mmap_base;
         for (auto below = vmas_.lower_bound(high);;) {
-            address const low = std::max(
-                globals_.mmap_floor, below == vmas_.begin() ? 0 : std::prev(below)->second.end);
+            address const low = std::max(globals_.mmap_floor,
+                                         below == vmas_.begin() ? 0 : std::prev(below)->second.end);
             if (low < high && high - low >= length) return high - length;
             if (low == globals_.mmap_floor) return 0;
             --below;

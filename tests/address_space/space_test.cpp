@@ -1,7 +1,8 @@
 // Goal:   the concurrent address space does what the plans say, under every policy.
-// Method: alone it must agree with the array of pages after every operation; threads in ranges of their
-//         own must agree with one array each, since nothing they do concerns the others; threads in one
-//         range must leave a map without a broken invariant, every lock free and no claim behind.
+// Method: alone it must agree with the array of pages after every operation; threads in ranges of
+//         their own must agree with one array each, since nothing they do concerns the others;
+//         threads in one range must leave a map without a broken invariant, every lock free and no
+//         claim behind.
 #include "naive_comparison.hpp"
 #include "naive_model.hpp"
 #include "random_operations.hpp"
@@ -31,8 +32,8 @@ constexpr std::size_t window_pages = 64;
 constexpr std::size_t stack_page = 460;
 constexpr std::size_t all_pages = 480;
 
-#define ALL_POLICIES                                                                             \
-    policies::umbrella, policies::wound_wait, policies::wait_die, policies::cycle_detection,     \
+#define ALL_POLICIES                                                                         \
+    policies::umbrella, policies::wound_wait, policies::wait_die, policies::cycle_detection, \
         policies::lock_ordering, policies::no_wait
 
 mm_globals small_globals() {
@@ -129,8 +130,8 @@ TEST_SUITE("address_space/space") {
             models.emplace_back(base + t * stride, window_pages, small_globals());
         on_threads(threads, [&](std::size_t t) {
             typename basic_address_space<Policy>::worker me;
-            random_operations operations{100 + t, base + t * stride, window_pages,
-                                         {.globals = false, .holes = false}};
+            random_operations operations{
+                100 + t, base + t * stride, window_pages, {.globals = false, .holes = false}};
             for (std::size_t step = 0; step < 4000; ++step) {
                 operation const op = operations.next({});
                 std::int64_t const got = space.apply(me, op);
@@ -243,8 +244,8 @@ TEST_SUITE("address_space/space") {
 
     TEST_CASE_TEMPLATE("whoever waits for a claim takes it over when its owner restarts", Policy,
                        ALL_POLICIES) {
-        // Threads fill overlapping holes between two VMAs that they also need; owners of claims restart
-        // all the time. Nobody may lose a claim, or keep one.
+        // Threads fill overlapping holes between two VMAs that they also need; owners of claims
+        // restart all the time. Nobody may lose a claim, or keep one.
         basic_address_space<Policy> space{small_globals()};
         on_threads(4, [&](std::size_t t) {
             typename basic_address_space<Policy>::worker me;

@@ -2,12 +2,12 @@
 // the draft; whoever runs it then turns the draft into the real thing, or throws it away.
 //
 // A draft covers some intervals: inside them every VMA is present, and what is absent is unmapped.
-// Outside nothing is known. An operation that asks for the first VMA in a range gets "none" where the
-// draft does not reach, and the draft remembers the question (`missing`): the runner adds the range up
-// to and including its first VMA, and plans again.
+// Outside nothing is known. An operation that asks for the first VMA in a range gets "none" where
+// the draft does not reach, and the draft remembers the question (`missing`): the runner adds the
+// range up to and including its first VMA, and plans again.
 //
-// `origin` follows a VMA through the edit: the entry with origin k is the k-th VMA given in, perhaps
-// with other bounds or flags; origin `fresh` is new. At most one entry carries each origin.
+// `origin` follows a VMA through the edit: the entry with origin k is the k-th VMA given in,
+// perhaps with other bounds or flags; origin `fresh` is new. At most one entry carries each origin.
 #pragma once
 
 #include <manylock/address_space/vma.hpp>

@@ -1,5 +1,5 @@
-// A VMA as the row that /proc/PID/maps prints: range, permissions, file offset, device, inode, name.
-// Names go by overlap: memory that an mmap added to the heap's VMA prints as [heap].
+// A VMA as the row that /proc/PID/maps prints: range, permissions, file offset, device, inode,
+// name. Names go by overlap: memory that an mmap added to the heap's VMA prints as [heap].
 // Source: Linux fs/proc/task_mmu.c; checked against recorded maps.
 #pragma once
 
@@ -26,8 +26,8 @@ struct maps_row {
 };
 
 [[nodiscard]] constexpr std::array<char, 4> permissions_of(vma_flags flags) noexcept {
-    return {flags & vm_read ? 'r' : '-', flags & vm_write ? 'w' : '-',
-            flags & vm_exec ? 'x' : '-', flags & vm_may_share ? 's' : 'p'};
+    return {flags & vm_read ? 'r' : '-', flags & vm_write ? 'w' : '-', flags & vm_exec ? 'x' : '-',
+            flags & vm_may_share ? 's' : 'p'};
 }
 
 [[nodiscard]] constexpr row_label label_of(vma const& area, mm_globals const& g) noexcept {

@@ -29,21 +29,26 @@ struct backing {
 };
 
 enum class call : std::uint8_t {
-    map,          ///< mmap: start (hint, or fixed), length, prot, flags, offset, file; result = address
-    unmap,        ///< munmap: start, length
-    protect,      ///< mprotect: start, length, prot
-    remap,        ///< mremap: start, length (old), new_length, flags, new_start; result = address
-    set_break,    ///< brk: start = wanted break (0 asks); result = break afterwards
-    advise,       ///< madvise: start, length, advice
-    lock_range,   ///< mlock, mlock2: start, length, flags (MLOCK_ONFAULT)
-    unlock_range, ///< munlock: start, length
-    lock_all,     ///< mlockall: flags (MCL_*)
-    unlock_all,   ///< munlockall
-    fault,        ///< page fault at start; flags = fault_flags
-    grow_stack    ///< stack growth seen by the recorder without its fault: start = new VMA start
+    map,         ///< mmap: start (hint or fixed), length, prot, flags, offset, file; to an address
+    unmap,       ///< munmap: start, length
+    protect,     ///< mprotect: start, length, prot
+    remap,       ///< mremap: start, length (old), new_length, flags, new_start; result = address
+    set_break,   ///< brk: start = wanted break (0 asks); result = break afterwards
+    advise,      ///< madvise: start, length, advice
+    lock_range,  ///< mlock, mlock2: start, length, flags (MLOCK_ONFAULT)
+    unlock_range,  ///< munlock: start, length
+    lock_all,      ///< mlockall: flags (MCL_*)
+    unlock_all,    ///< munlockall
+    fault,         ///< page fault at start; flags = fault_flags
+    grow_stack     ///< stack growth seen by the recorder without its fault: start = new VMA start
 };
 
-enum fault_flags : std::uint32_t { fault_write = 1, fault_exec = 2, fault_kernel = 4, fault_present = 8 };
+enum fault_flags : std::uint32_t {
+    fault_write = 1,
+    fault_exec = 2,
+    fault_kernel = 4,
+    fault_present = 8
+};
 
 struct operation {
     call what = call::fault;

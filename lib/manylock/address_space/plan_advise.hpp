@@ -85,8 +85,8 @@ namespace manylock::address_space::detail {
     }
 }
 
-[[nodiscard]] inline step advise_part(draft& d, std::size_t i, interval piece,
-                                      std::int32_t advice, std::uint64_t& next_id) {
+[[nodiscard]] inline step advise_part(draft& d, std::size_t i, interval piece, std::int32_t advice,
+                                      std::uint64_t& next_id) {
     std::int64_t error = page_advice_error(d[i], advice);
     if (error) return {i, error};
     if (advice == abi::madv_guard_install) {

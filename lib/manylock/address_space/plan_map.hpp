@@ -6,7 +6,9 @@
 
 namespace manylock::address_space::detail {
 
-[[nodiscard]] constexpr std::int64_t fail(std::int64_t error) noexcept { return -error; }
+[[nodiscard]] constexpr std::int64_t fail(std::int64_t error) noexcept {
+    return -error;
+}
 
 [[nodiscard]] inline vma_flags flags_of_map(operation const& op, mm_globals const& g) noexcept {
     vma_flags flags = (op.prot & vm_access) | vm_may_access | g.default_flags;
@@ -91,8 +93,7 @@ namespace manylock::address_space::detail {
                 return unchanged;
         }
         if (d.map_count() > d.map_count_max()) return unchanged;
-        vma_flags const flags =
-            vm_read | vm_write | vm_may_access | vm_account | g.default_flags;
+        vma_flags const flags = vm_read | vm_write | vm_may_access | vm_account | g.default_flags;
         add_range(d, {old_end, new_end, flags, old_end / page_size, {}, {}});
         if (g.default_flags & vm_locked)
             populate(d, {old_end, new_end}, g.next_id, on_refusal::ignore);

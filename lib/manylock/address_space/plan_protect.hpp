@@ -1,5 +1,5 @@
-// mprotect, mlock, munlock, mlockall, munlockall on a draft. A range is walked VMA by VMA and the walk
-// stops at the first hole or refusal; what lies before stays changed.
+// mprotect, mlock, munlock, mlockall, munlockall on a draft. A range is walked VMA by VMA and the
+// walk stops at the first hole or refusal; what lies before stays changed.
 // Source: traces of Linux 6.18; Linux mm/{mprotect,mlock}.c for the order of checks.
 #pragma once
 
@@ -8,8 +8,8 @@
 namespace manylock::address_space::detail {
 
 /// One VMA's share of mprotect. `d[i]` contains the start of `range`.
-[[nodiscard]] inline step protect_part(draft& d, std::size_t i, interval range,
-                                       operation const& op, mm_globals& g) {
+[[nodiscard]] inline step protect_part(draft& d, std::size_t i, interval range, operation const& op,
+                                       mm_globals& g) {
     vma_flags const old = d[i].flags;
     vma_flags flags = (old & ~vm_access) | (op.prot & vm_access);
     if ((flags & vm_access) & ~(flags >> 4U)) return {i, abi::eacces};
@@ -60,9 +60,8 @@ template <class Part>
         if (grows == abi::prot_growsup || !(d[i].flags & vm_growsdown)) return fail(abi::einval);
         range.start = d[i].start;
     }
-    return fail(walk_mapped(d, range, [&](std::size_t i, interval piece) {
-        return protect_part(d, i, piece, op, g);
-    }));
+    return fail(walk_mapped(
+        d, range, [&](std::size_t i, interval piece) { return protect_part(d, i, piece, op, g); }));
 }
 
 [[nodiscard]] inline step lock_part(draft& d, std::size_t i, interval piece, vma_flags wanted) {
@@ -80,9 +79,8 @@ template <class Part>
     address const start = page_floor(op.start);
     interval const range{start, start + page_ceil(op.length + (op.start - start))};
     if (range.end < range.start) return fail(abi::einval);
-    std::int64_t const error = walk_mapped(d, range, [&](std::size_t i, interval piece) {
-        return lock_part(d, i, piece, wanted);
-    });
+    std::int64_t const error = walk_mapped(
+        d, range, [&](std::size_t i, interval piece) { return lock_part(d, i, piece, wanted); });
     if (error || wanted == 0) return fail(error);
     return fail(populate(d, range, g.next_id, on_refusal::stop));
 }

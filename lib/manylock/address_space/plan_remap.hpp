@@ -24,8 +24,7 @@ struct remap_request {
 
 [[nodiscard]] inline std::int64_t check_remap(draft const& d, operation const& op,
                                               remap_request const& r) noexcept {
-    std::uint32_t const known =
-        abi::mremap_maymove | abi::mremap_fixed | abi::mremap_dontunmap;
+    std::uint32_t const known = abi::mremap_maymove | abi::mremap_fixed | abi::mremap_dontunmap;
     if ((op.flags & ~known) || !page_aligned(op.start)) return abi::einval;
     if (r.new_length == 0 || r.new_length > address_limit) return abi::einval;
     if (!r.names_place()) return 0;
@@ -33,8 +32,8 @@ struct remap_request {
         return abi::einval;
     if (!r.may_move) return abi::einval;
     if (r.keep_source && r.old_length != r.new_length) return abi::einval;
-    bool const overlap = op.start + r.old_length > op.new_start &&
-                         op.new_start + r.new_length > op.start;
+    bool const overlap =
+        op.start + r.old_length > op.new_start && op.new_start + r.new_length > op.start;
     if (overlap) return abi::einval;
     return d.map_count() + 4 > d.map_count_max() ? abi::enomem : 0;
 }
@@ -179,8 +178,7 @@ struct remap_request {
     hole_length = r.hole_length;
     if (error) return fail(error);
     if (fills && hole_length == 0)
-        populate(d, {r.place + old_length, r.place + r.new_length}, g.next_id,
-                 on_refusal::ignore);
+        populate(d, {r.place + old_length, r.place + r.new_length}, g.next_id, on_refusal::ignore);
     return static_cast<std::int64_t>(r.place);
 }
 

@@ -42,8 +42,8 @@ enum class touch : std::uint8_t { done, refused, needs_anon };
     if (!(area.flags & ((flags & fault_exec) ? vma_flags{vm_exec} : vm_access)))
         return touch::refused;
     // A huge page is backed at once, even for a read, where its whole range fits.
-    bool const huge_fits = (at & ~(huge - 1)) >= area.start &&
-                           (at & ~(huge - 1)) + huge <= area.end;
+    bool const huge_fits =
+        (at & ~(huge - 1)) >= area.start && (at & ~(huge - 1)) + huge <= area.end;
     bool const backs_huge = (area.flags & vm_hugepage) && area.anonymous() && huge_fits &&
                             !(flags & fault_present) && !area.anon.set();
     return backs_huge ? touch::needs_anon : touch::done;

@@ -1,25 +1,25 @@
-// The ordered map of an address space's regions. A region is a VMA, or a claim: the part of a gap that a
-// transaction has carved off for itself. What lies between regions is free; it has no object, so that
-// the one big gap that all mmaps aim at is nobody's bottleneck.
+// The ordered map of an address space's regions. A region is a VMA, or a claim: the part of a gap
+// that a transaction has carved off for itself. What lies between regions is free; it has no
+// object, so that the one big gap that all mmaps aim at is nobody's bottleneck.
 //
-// Readers search without locks inside a read section and get a hint, which they check under the region's
-// own lock. Writers change the map under `structure`, a leaf: nobody waits for a region inside it. They
-// hold the locks of the regions they change, so a region's `area` may be read under either.
+// Readers search without locks inside a read section and get a hint, which they check under the
+// region's own lock. Writers change the map under `structure`, a leaf: nobody waits for a region
+// inside it. They hold the locks of the regions they change, so a region's `area` may be read under
+// either.
 //
 // M1 regions are sorted by start and do not overlap.
-// M2 a region leaves the map only while its lock is held exclusively, and is freed a grace period later.
+// M2 a region leaves the map only while its lock is held exclusively, and is freed a grace period
+// later.
 // M3 bounds may change in place; the order of regions never does.
 // A skip list: one search path, no rebalancing, and a region that was unlinked still leads onwards.
 #pragma once
 
 #include <manylock/address_space/vma.hpp>
-#include <manylock/platform/native_rcu.hpp>
+#include <manylock/address_space/deferred_free.hpp>
 
 #include <array>
 #include <cstddef>
 #include <cstdint>
-#include <mutex>
-#include <vector>
 
 namespace manylock::address_space {
 
@@ -60,37 +60,7 @@ struct region {
     vma area;  ///< a claim's has only its bounds
     std::size_t levels = 1;
     std::array<atomic<region*>, levels_max> next{};
-    rcu_head reclaim{};
-};
-
-/// Frees regions once no read section can know them. Under TSan, which does not see liburcu's ordering,
-/// they are kept until the end.
-template <class Region>
-class region_reclaimer {
-public:
-    region_reclaimer() = default;
-    region_reclaimer(region_reclaimer const&) = delete;
-    region_reclaimer& operator=(region_reclaimer const&) = delete;
-    ~region_reclaimer() {
-        for (Region* r : kept_) delete r;
-#ifndef MANYLOCK_TSAN
-        urcu_memb_barrier();
-#endif
-    }
-    void retire(Region* r) {
-#ifdef MANYLOCK_TSAN
-        std::lock_guard const guard{mutex_};
-        kept_.push_back(r);
-#else
-        urcu_memb_call_rcu(&r->reclaim, [](rcu_head* head) {
-            delete caa_container_of(head, Region, reclaim);
-        });
-#endif
-    }
-
-private:
-    std::mutex mutex_;
-    std::vector<Region*> kept_;
+    address_space::free_link free_link{};
 };
 
 template <class Domain>
@@ -113,7 +83,8 @@ public:
     /// The leaf section in which the map changes.
     typename platform::mutex structure;
 
-    // --- inside a read section, or the structure section ----------------------------------------------
+    // --- inside a read section, or the structure section
+    // ----------------------------------------------
     /// The last region that starts at or below `a`; null if there is none.
     [[nodiscard]] region_type* floor(address a) const noexcept {
         links const* from = &head_;
@@ -137,7 +108,8 @@ public:
         return follow(r.next, 0);
     }
 
-    // --- inside the structure section ---------------------------------------------------------------
+    // --- inside the structure section
+    // ---------------------------------------------------------------
     void insert(region_type& r) noexcept {
         r.levels = draw_levels();
         path const before = path_to(r.first());
@@ -164,8 +136,8 @@ public:
     }
 
 private:
-    using links = std::array<typename platform::template atomic<region_type*>,
-                             region_type::levels_max>;
+    using links =
+        std::array<typename platform::template atomic<region_type*>, region_type::levels_max>;
     using path = std::array<links*, region_type::levels_max>;
 
     [[nodiscard]] static region_type* follow(links const& from, std::size_t level) noexcept {
@@ -186,9 +158,9 @@ private:
     /// One region in four reaches the next level.
     [[nodiscard]] std::size_t draw_levels() noexcept {
         draw_ = draw_ * 6364136223846793005U + 1442695040888963407U;
+        constexpr std::size_t most = region_type::levels_max;
         std::size_t levels = 1;
-        for (std::uint64_t bits = draw_ >> 33U; (bits & 3U) == 0 && levels < region_type::levels_max;
-             bits >>= 2U)
+        for (std::uint64_t bits = draw_ >> 33U; (bits & 3U) == 0 && levels < most; bits >>= 2U)
             ++levels;
         return levels;
     }

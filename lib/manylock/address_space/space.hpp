@@ -1,14 +1,15 @@
-// The concurrent address space: a user-space model of Linux's mm on the locks of one Manylock policy.
+// The concurrent address space: a user-space model of Linux's mm on the locks of one Manylock
+// policy.
 //
 //     basic_address_space<policies::wound_wait> space{globals};
 //     decltype(space)::worker me;                         // one for each thread
 //     std::int64_t const where = space.apply(me, op);     // an address, 0 or -errno
 //
-// Under `umbrella` it is Linux's own protocol: updates take mmap_lock and mark the VMAs they change,
-// faults take one VMA's read lock and fall back. Under every other policy there is no umbrella: an update
-// locks, in one transaction, the VMAs it changes, the neighbours it may merge with and the parts of gaps
-// that it fills, so that updates of disjoint ranges run in parallel. docs/address-space.md has the
-// locking table and the arguments.
+// Under `umbrella` it is Linux's own protocol: updates take mmap_lock and mark the VMAs they
+// change, faults take one VMA's read lock and fall back. Under every other policy there is no
+// umbrella: an update locks, in one transaction, the VMAs it changes, the neighbours it may merge
+// with and the parts of gaps that it fills, so that updates of disjoint ranges run in parallel.
+// docs/address-space.md has the locking table and the arguments.
 #pragma once
 
 #include <manylock/address_space/maps_row.hpp>
@@ -35,7 +36,8 @@ public:
     space_on(space_on const&) = delete;
     space_on& operator=(space_on const&) = delete;
 
-    /// Puts a VMA there as it is, without any merging. Requires: nothing is there; no thread is at work.
+    /// Puts a VMA there as it is, without any merging. Requires: nothing is there; no thread is at
+    /// work.
     void place(vma const& area) {
         map_.insert(*new region_type{area});
         // relaxed: alone
@@ -44,10 +46,11 @@ public:
     /// A number that no anon_vma or shared anonymous file has had, for VMAs to place.
     [[nodiscard]] static std::uint64_t fresh_id() { return draw_ids(1); }
 
-    /// Carries out `op`: an address, 0 or -errno. Blocks behind conflicting updates; never deadlocks.
+    /// Carries out `op`: an address, 0 or -errno. Blocks behind conflicting updates; never
+    /// deadlocks.
     std::int64_t apply(worker& me, operation const& op) { return apply(me, op, no_work{}); }
-    /// `work` runs once an attempt, while everything that the operation needs is locked: what a kernel
-    /// does with page tables and files. Requires: no use of this space inside.
+    /// `work` runs once an attempt, while everything that the operation needs is locked: what a
+    /// kernel does with page tables and files. Requires: no use of this space inside.
     template <class Work>
     std::int64_t apply(worker& me, operation const& op, Work&& work) {
         if (op.what == call::fault) return fault(me, op, work);
@@ -56,7 +59,7 @@ public:
 
     [[nodiscard]] Domain& domain() noexcept { return domain_; }
     [[nodiscard]] std::uint64_t vma_count() const noexcept {
-        return count_.load(Domain::platform::relaxed);  // relaxed: exact only while nobody is at work
+        return count_.load(Domain::platform::relaxed);  // relaxed: exact only in quiet
     }
     [[nodiscard]] mm_globals globals() {
         std::lock_guard const guard{map_.structure};
@@ -78,7 +81,8 @@ public:
         return all;
     }
     /// The first broken invariant as a sentence, or nothing. Requires: no thread is at work.
-    /// `maximal`: no two neighbours could be one VMA (an mremap that leaves its source breaks that).
+    /// `maximal`: no two neighbours could be one VMA (an mremap that leaves its source breaks
+    /// that).
     [[nodiscard]] std::string broken_invariant(bool maximal = true);
 
 private:
@@ -125,7 +129,7 @@ private:
         return g;
     }
     [[nodiscard]] vma_flags default_flags() const noexcept {
-        return default_flags_.load(platform::relaxed);  // relaxed: compared again in the structure section
+        return default_flags_.load(platform::relaxed);  // relaxed: compared again later
     }
     /// Requires: the structure section.
     void adopt_globals(mm_globals const& g, bool break_too, std::int64_t count_change) noexcept {
@@ -137,7 +141,7 @@ private:
         default_flags_.store(g.default_flags, platform::relaxed);
     }
     void free_removed(worker& me) {
-        for (region_type* r : me.removed_) reclaimer_.retire(r);
+        for (region_type* r : me.removed_) freed_.retire(r);
         me.removed_.clear();
     }
 
@@ -156,7 +160,7 @@ private:
     }
     static void ids_used(worker& me, std::uint64_t next) noexcept { me.next_id_ = next; }
 
-    region_reclaimer<region_type> reclaimer_;
+    deferred_free<region_type> freed_;
     region_map<Domain> map_;
     Domain domain_;
     typename Domain::lock_type globals_lock_;  ///< guards brk and the default flags
@@ -209,8 +213,7 @@ template <class Domain>
 auto space_on<Domain>::fault_in(worker& me, region_type& r, operation const& op,
                                 std::int64_t& result) -> fault_step {
     bool const still_there = r.claim_number() == 0 && r.contains(op.start);
-    touch const what =
-        still_there ? classify_fault(r.area, op.start, op.flags) : touch::refused;
+    touch const what = still_there ? classify_fault(r.area, op.start, op.flags) : touch::refused;
     domain_.leave_read(r.lock);
     if (!still_there) {
         ++me.faults.abort;
@@ -238,7 +241,8 @@ auto space_on<Domain>::fault_on_gap(worker& me, operation const& op, std::int64_
     return may_grow ? fault_step::needs_update : fault_step::done;
 }
 
-/// Top-down first fit below mmap_base; a free hint is taken as it is. A hint only: claiming decides.
+/// Top-down first fit below mmap_base; a free hint is taken as it is. A hint only: claiming
+/// decides.
 template <class Domain>
 address space_on<Domain>::find_hole(std::uint64_t length, operation const& op) const {
     if (op.what == call::map && op.start != 0) {
@@ -248,8 +252,8 @@ address space_on<Domain>::find_hole(std::uint64_t length, operation const& op) c
     }
     for (address high = fixed_globals_.mmap_base; high > fixed_globals_.mmap_floor;) {
         region_type const* const below = map_.floor(high - 1);
-        address const low = std::max(fixed_globals_.mmap_floor,
-                                     below == nullptr ? address{0} : below->past());
+        address const low =
+            std::max(fixed_globals_.mmap_floor, below == nullptr ? address{0} : below->past());
         if (low < high && high - low >= length) return high - length;
         if (below == nullptr) break;
         high = std::min(high - 1, below->first());

@@ -1,15 +1,15 @@
 // One attempt of one operation on the concurrent address space: the body of a transaction.
 //   1 lock     every VMA that the operation may change or may merge with, found by lock-free lookup
 //   2 plan     on a draft made of the locked VMAs; look further if the plan asks
-//   3 claim    carve what it will fill off the gaps, born locked; wait for claims made before ours there
+//   3 claim    carve what it will fill off the gaps, born locked; wait for earlier claims there
 //   4 work     what the caller does while everything is locked
-//   5 commit   in the structure section: check that nothing we took for free is mapped now, then edit
-// A step that finds the world changed goes back to 1 with its locks kept; a lock that turns out to be of
-// something else is a restart (stale). An attempt that does not commit takes its claims back, or leaves
-// them to those who wait for them: whoever gets the lock of a claim owns the claim.
+//   5 commit   in the structure section: nothing we took for free may be mapped now; then edit
+// A step that finds the world changed goes back to 1 with its locks kept; a lock that turns out to
+// be of something else is a restart (stale). An attempt that does not commit takes its claims back,
+// or leaves them to those who wait for them: whoever gets the lock of a claim owns the claim.
 //
-// Under umbrella the first request takes the umbrella, so the world stands still: 1 only looks, 3 is left
-// out, and 5 marks exactly the VMAs that change.
+// Under umbrella the first request takes the umbrella, so the world stands still: 1 only looks, 3
+// is left out, and 5 marks exactly the VMAs that change.
 #pragma once
 
 #include <manylock/address_space/worker.hpp>
@@ -47,7 +47,8 @@ public:
 
     [[nodiscard]] std::int64_t result() const noexcept { return result_; }
 
-    /// False: a restart was issued. `work` runs while everything that the operation needs is locked.
+    /// False: a restart was issued. `work` runs while everything that the operation needs is
+    /// locked.
     template <class Work>
     bool run(Work&& work) {
         if (!begin()) return false;
@@ -65,12 +66,12 @@ public:
                 if (placed == answer::restart) return false;
                 if (placed == answer::again) continue;
                 result_ = -abi::enomem;  // there is none
-                return committed_ = true;
+                return true;
             }
             result_ = out.result;
             if (!writes_) {
                 if (std::lock_guard const guard{map_.structure}; !still_true()) continue;
-                return committed_ = true;
+                return true;
             }
             if (find_fills()) {
                 answer const claimed = claim_fills();
@@ -89,12 +90,12 @@ private:
     enum class answer : std::uint8_t { ok, again, restart };
 
     bool begin() {
-        settle_rejoined();
-        if (!pick_up_claims()) return false;
         globals_ = space_.fixed_globals_;
         footprint const guess = footprint_of(op_, globals_);
         writes_ = guess.writes;
         uses_break_ = guess.uses_break;
+        settle_rejoined();
+        if (writes_ && !pick_up_claims()) return false;
         if constexpr (under_umbrella) {
             if (!txn_.acquire(space_.globals_lock_, mode::shared)) return false;
         } else if (uses_break_) {
@@ -107,37 +108,8 @@ private:
         return true;
     }
 
-    /// After a restart the transaction comes back with the lock it had failed to get. If that is a
-    /// claim's, the claim is ours now. What the lock guards may have another start, and so another rank,
-    /// by now: then it is of no use here.
-    void settle_rejoined() {
-        region_type* const r = std::exchange(w_.last_asked_, nullptr);
-        if (under_umbrella || txn_.attempt() == 1 || r == nullptr) return;
-        if (!txn_.holds(r->lock, mode::shared)) return;
-        if (r->claim_number() != 0)
-            add_held({r, r->first(), true, false});
-        else if (r->first() != w_.last_rank_)
-            txn_.release(r->lock);
-    }
-
-    /// Claims that we left to a waiter which then did not take them are ours again. False: restart.
-    bool pick_up_claims() {
-        for (std::size_t i = w_.left_.size(); i-- > 0;) {
-            address const start = w_.left_[i];
-            read_section section;
-            region_type* const r = map_.floor(start);
-            bool const there = r != nullptr && r->first() == start && r->claim_number() != 0;
-            if (there && !is_held(r) && r->lock.busy()) continue;  // somebody has it, or gets it now
-            w_.left_.erase(w_.left_.begin() + static_cast<std::ptrdiff_t>(i));
-            if (!there || is_held(r)) continue;
-            if (!txn_.acquire_found(r->lock, mode::exclusive, section, start)) return false;
-            if (r->claim_number() != 0)
-                add_held({r, start, true, false});
-            else
-                txn_.release(r->lock);
-        }
-        return true;
-    }
+    void settle_rejoined();
+    bool pick_up_claims();
 
     void want(interval range) {
         if (!range.empty()) w_.wanted_.push_back(range);
@@ -152,7 +124,8 @@ private:
         want({range.start, std::min(range.end, std::max(up_to, range.start + page_size))});
     }
 
-    // --- 1 lock ---------------------------------------------------------------------------------------
+    // --- 1 lock
+    // ---------------------------------------------------------------------------------------
     bool lock_wanted() {
         std::sort(w_.wanted_.begin(), w_.wanted_.end(),
                   [](interval a, interval b) { return a.start < b.start; });
@@ -189,23 +162,26 @@ private:
         return true;
     }
 
-    bool restart_as_stale() { return static_cast<bool>(txn_.restart_because(restart_reason::stale)); }
+    bool restart_as_stale() {
+        return static_cast<bool>(txn_.restart_because(restart_reason::stale));
+    }
 
     void add_held(held h) {
-        auto const after = std::upper_bound(
-            w_.held_.begin(), w_.held_.end(), h,
-            [](held const& a, held const& b) { return a.start < b.start; });
+        auto const after =
+            std::upper_bound(w_.held_.begin(), w_.held_.end(), h,
+                             [](held const& a, held const& b) { return a.start < b.start; });
         w_.held_.insert(after, h);
     }
     /// Requires: a read section or the structure section. A held region's start does not change.
     [[nodiscard]] bool is_held(region_type const* r) const noexcept {
-        auto const at = std::lower_bound(
-            w_.held_.begin(), w_.held_.end(), r->first(),
-            [](held const& h, address start) { return h.start < start; });
+        auto const at =
+            std::lower_bound(w_.held_.begin(), w_.held_.end(), r->first(),
+                             [](held const& h, address start) { return h.start < start; });
         return at != w_.held_.end() && at->where == r;
     }
 
-    // --- 2 plan ---------------------------------------------------------------------------------------
+    // --- 2 plan
+    // ---------------------------------------------------------------------------------------
     void make_draft() {
         for (held const& h : w_.held_) want({h.start, h.where->past()});
         std::sort(w_.wanted_.begin(), w_.wanted_.end(),
@@ -217,7 +193,8 @@ private:
             if (!h.claim) w_.plan_.add(h.where->area);
     }
 
-    // --- 3 claim --------------------------------------------------------------------------------------
+    // --- 3 claim
+    // --------------------------------------------------------------------------------------
     /// The parts of the plan's VMAs that no region of ours covers. False if there are none.
     bool find_fills() {
         w_.fills_.clear();
@@ -238,112 +215,28 @@ private:
     /// A region that nobody can find yet, born locked.
     region_type* make_region(vma const& area) {
         auto born = std::make_unique<region_type>(area);
+        w_.unpublished_.reserve(w_.unpublished_.size() + 1);
         if (!txn_.acquire_ranked(born->lock, mode::exclusive, area.start)) return nullptr;
         w_.unpublished_.push_back(born.get());
         return born.release();
     }
 
-    answer claim_fills() {
-        for (interval const& fill : w_.fills_) {
-            vma bounds;
-            bounds.start = fill.start;
-            bounds.end = fill.end;
-            if (make_region(bounds) == nullptr) return answer::restart;
-        }
-        address in_the_way = 0;
-        {
-            std::lock_guard const guard{map_.structure};
-            for (region_type* r : w_.unpublished_)
-                if (map_.overlapping(r->first(), r->past()) != nullptr) in_the_way = r->first();
-            if (in_the_way == 0)
-                for (region_type* r : w_.unpublished_) {
-                    // relaxed: published by the insertion
-                    r->claim.store(++space_.last_claim_, domain_type::platform::relaxed);
-                    map_.insert(*r);
-                }
-        }
-        if (in_the_way != 0) {
-            interval const range = fill_at(in_the_way);
-            drop_unpublished();
-            return wait_for_claim_in(range) ? answer::again : answer::restart;
-        }
-        for (region_type* r : w_.unpublished_) add_held({r, r->first(), true, false});
-        w_.unpublished_.clear();
-        return wait_for_earlier_claims();
-    }
+    answer claim_fills();
+    bool wait_for_claim_in(interval range);
+    answer wait_for_earlier_claims();
+    bool adopt_claim(region_type& r, read_section& section);
+    answer place_in_hole(std::uint64_t length);
     [[nodiscard]] interval fill_at(address start) const {
         return *std::find_if(w_.fills_.begin(), w_.fills_.end(),
                              [=](interval f) { return f.start == start; });
-    }
-
-    /// Somebody else has claimed or mapped part of `range`. A VMA will be locked when we look again.
-    bool wait_for_claim_in(interval range) {
-        read_section section;
-        region_type* const r = map_.overlapping(range.start, range.end);
-        if (r == nullptr || r->claim_number() == 0) return true;
-        return adopt_claim(*r, section);
-    }
-
-    /// Two claims side by side may become one VMA. The later one waits, so that one of the two always
-    /// sees the other's VMA, and they never wait for each other.
-    answer wait_for_earlier_claims() {
-        bool waited = false;
-        for (std::size_t i = 0; i < w_.held_.size(); ++i) {
-            if (!w_.held_[i].claim) continue;
-            region_type const& mine = *w_.held_[i].where;
-            for (bool const left : {true, false}) {
-                read_section section;
-                region_type* const r =
-                    left ? map_.floor(mine.first() - 1) : map_.first_above(mine.past());
-                if (r == nullptr || is_held(r)) continue;
-                bool const touches = left ? r->past() == mine.first() : r->first() == mine.past();
-                std::uint64_t const number = r->claim_number();
-                if (!touches || number == 0 || number > mine.claim_number()) continue;
-                if (!adopt_claim(*r, section)) return answer::restart;
-                waited = true;
-            }
-        }
-        return waited ? answer::again : answer::ok;
-    }
-
-    /// Waits for the owner of claim `r`. It has become a VMA then, or the owner had to restart and left
-    /// the claim to us.
-    bool adopt_claim(region_type& r, read_section& section) {
-        address const rank = r.first();
-        w_.last_asked_ = &r;
-        w_.last_rank_ = rank;
-        if (!txn_.acquire_found(r.lock, mode::exclusive, section, rank)) return false;
-        if (r.first() != rank) return restart_as_stale();
-        add_held({&r, rank, r.claim_number() != 0, false});
-        return true;
-    }
-
-    /// Chooses a hole for the operation and claims it. `ok`: there is none.
-    answer place_in_hole(std::uint64_t length) {
-        for (;;) {
-            address hole = 0;
-            {
-                read_section const section;
-                hole = space_.find_hole(length, op_);
-            }
-            if (hole == 0) return answer::ok;
-            if (!under_umbrella) {
-                w_.fills_.assign(1, {hole, hole + length});
-                answer const claimed = claim_fills();
-                if (claimed == answer::restart) return claimed;
-                if (!is_claimed(hole)) continue;  // somebody was faster
-            }
-            op_ = placed_at(op_, hole);
-            want(detail::with_borders(hole, length));
-            return answer::again;
-        }
     }
     [[nodiscard]] bool is_claimed(address start) const {
         return std::any_of(w_.held_.begin(), w_.held_.end(),
                            [=](held const& h) { return h.claim && h.start == start; });
     }
 
-    // --- 5 commit -------------------------------------------------------------------------------------
+    // --- 5 commit
+    // -------------------------------------------------------------------------------------
     /// Which region becomes which VMA: its own; else one of ours that it replaces; else a new one.
     bool choose_destinations() {
         w_.destinations_.clear();
@@ -361,8 +254,7 @@ private:
                 w_.destinations_.push_back({r, false, !(r->area == e.area)});
                 continue;
             }
-            while (spare != w_.held_.end() &&
-                   (spare->kept || spare->where->past() <= e.area.start))
+            while (spare != w_.held_.end() && (spare->kept || spare->where->past() <= e.area.start))
                 ++spare;
             if (spare != w_.held_.end() && spare->start < e.area.end) {
                 spare->kept = true;
@@ -390,7 +282,8 @@ private:
     /// Requires: the structure section. No VMA but ours lies where the draft knew everything.
     [[nodiscard]] bool still_true() const {
         if (under_umbrella) return true;
-        if (writes_ && !uses_break_ && space_.default_flags() != globals_.default_flags) return false;
+        if (writes_ && !uses_break_ && space_.default_flags() != globals_.default_flags)
+            return false;
         for (interval const& known : w_.plan_.covered())
             for (region_type* r = map_.first_above(known.start);
                  r != nullptr && r->first() < known.end; r = map_.following(*r))
@@ -402,8 +295,8 @@ private:
         {
             std::lock_guard const guard{map_.structure};
             if (!still_true()) {
-                globals_.default_flags = uses_break_ ? globals_.default_flags
-                                                     : space_.default_flags();
+                globals_.default_flags =
+                    uses_break_ ? globals_.default_flags : space_.default_flags();
                 return false;
             }
             for (held const& h : w_.held_)
@@ -424,43 +317,19 @@ private:
         return true;
     }
     [[nodiscard]] std::int64_t count_change() const {
-        auto const before = std::count_if(w_.held_.begin(), w_.held_.end(),
-                                          [](held const& h) { return !h.claim; });
+        auto const before =
+            std::count_if(w_.held_.begin(), w_.held_.end(), [](held const& h) { return !h.claim; });
         return static_cast<std::int64_t>(w_.plan_.size()) - before;
     }
-    /// Requires: unlinked. Waiters leave with `stale`; the memory outlives our own hold of the lock.
+    /// Requires: unlinked. Waiters leave with `stale`; the memory outlives our own hold of the
+    /// lock.
     void remove(region_type& r) {
         w_.removed_.push_back(&r);
         txn_.detach(r.lock);
     }
 
-    void drop_unpublished() {
-        for (region_type* r : w_.unpublished_) {
-            txn_.release(r->lock);
-            delete r;
-        }
-        w_.unpublished_.clear();
-    }
-    void give_claims_up() {
-        auto const kept_for_waiters = [this](held const& h) {
-            return txn_.must_restart() && h.where->lock.has_waiters();
-        };
-        bool any = false;
-        for (held& h : w_.held_) {
-            if (!h.claim) continue;
-            h.kept = kept_for_waiters(h);
-            if (h.kept) w_.left_.push_back(h.start);
-            any = any || !h.kept;
-        }
-        if (!any) return;
-        {
-            std::lock_guard const guard{map_.structure};
-            for (held const& h : w_.held_)
-                if (h.claim && !h.kept) map_.unlink(*h.where);
-        }
-        for (held const& h : w_.held_)
-            if (h.claim && !h.kept) remove(*h.where);
-    }
+    void drop_unpublished();
+    void give_claims_up();
 
     Space& space_;
     region_map<domain_type>& map_;
@@ -475,3 +344,5 @@ private:
 };
 
 }  // namespace manylock::address_space
+
+#include <manylock/address_space/update_claims.hpp>

@@ -1,7 +1,8 @@
 // One virtual memory area (VMA) as a value: range, flags, backing, and the identity of its anon_vma
 // (the object that Linux creates at the first private write and that decides later merges).
 // Two neighbours may become one VMA exactly when `mergeable` says so.
-// Sources: traces of Linux 6.18 (rules proved by ablation), Linux mm/vma.c for the merge conditions.
+// Sources: traces of Linux 6.18 (rules proved by ablation), Linux mm/vma.c for the merge
+// conditions.
 #pragma once
 
 #include <manylock/address_space/operation.hpp>
@@ -63,7 +64,7 @@ struct vma {
     address start = 0;
     address end = 0;
     vma_flags flags = 0;
-    std::uint64_t page_offset = 0;  ///< of `start`, in pages; for private anonymous memory see below
+    std::uint64_t page_offset = 0;  ///< of `start`, in pages; anonymous: of its address
     anon_identity anon{};
     backing file{};
 
@@ -86,11 +87,15 @@ struct vma {
     friend constexpr bool operator==(vma const&, vma const&) = default;
 };
 
-[[nodiscard]] constexpr address page_floor(address a) noexcept { return a & ~(page_size - 1); }
+[[nodiscard]] constexpr address page_floor(address a) noexcept {
+    return a & ~(page_size - 1);
+}
 [[nodiscard]] constexpr address page_ceil(address a) noexcept {
     return page_floor(a + page_size - 1);
 }
-[[nodiscard]] constexpr bool page_aligned(address a) noexcept { return a % page_size == 0; }
+[[nodiscard]] constexpr bool page_aligned(address a) noexcept {
+    return a % page_size == 0;
+}
 
 /// May a VMA with anon_vma `source` join one with `target`? Equal, or one unset and the other not
 /// inherited by fork (a longer chain may not be handed to memory that was never forked).

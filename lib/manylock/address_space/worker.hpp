@@ -1,5 +1,5 @@
-// What one thread of control needs to work on an address space: its counters, its scratch memory and its
-// stock of identities. Not for two threads at once; costs nothing shared.
+// What one thread of control needs to work on an address space: its counters, its scratch memory
+// and its stock of identities. Not for two threads at once; costs nothing shared.
 #pragma once
 
 #include <manylock/address_space/footprint.hpp>
@@ -56,7 +56,7 @@ private:
     std::vector<destination> destinations_;
     std::vector<std::size_t> origins_;  ///< origin in the draft -> index in held_
     std::vector<region_type*> unpublished_;
-    std::vector<region_type*> removed_;  ///< unlinked and detached; freed when the locks are released
+    std::vector<region_type*> removed_;  ///< unlinked, detached; freed once unlocked
     std::vector<address> left_;          ///< starts of claims that were left to their waiters
     region_type* last_asked_ = nullptr;  ///< only compared, unless the transaction holds its lock
     address last_rank_ = 0;
