@@ -16,9 +16,6 @@
 namespace manylock::stress {
 namespace {
 
-/// Not one of the policies that are compared by default: the same policy with another walk.
-constexpr std::string_view twin = "cycle_detection_bgl";
-
 void write_results(atomic_files& files, provenance const& origin,
                    std::vector<result_row> const& rows) {
     files.add("results.csv", csv_text(rows));
@@ -60,16 +57,23 @@ nlohmann::ordered_json named_json(std::string_view name, std::string_view descri
 }
 
 std::string policy_description(policy_runner const& runner) {
+    auto const& twins = twin_runners();
+    bool const twin = std::find(twins.begin(), twins.end(), &runner) != twins.end();
     auto const facts = runner.facts();
+    if (twin)
+        return "restarts for reason " + std::string(manylock::name(facts.reason)) +
+               "; walks with Boost.Graph, not part of all";
     return facts.restarts ? "restarts for reason " + std::string(manylock::name(facts.reason))
                           : "never restarts";
 }
 
 int list(list_options const& chosen) {
     auto const all_presets = presets(usable_cores());
+    auto all_runners = policy_runners();
+    all_runners.insert(all_runners.end(), twin_runners().begin(), twin_runners().end());
     if (chosen.json) {
         nlohmann::ordered_json document;
-        for (auto const* runner : policy_runners()) {
+        for (auto const* runner : all_runners) {
             document["policies"].push_back(named_json(runner->name(), policy_description(*runner)));
         }
         for (auto const& w : workload_names())
@@ -88,7 +92,7 @@ int list(list_options const& chosen) {
                   << std::string(name.size() < 20 ? 20 - name.size() : 1, ' ') << ' ' << description
                   << '\n';
     };
-    for (auto const* runner : policy_runners())
+    for (auto const* runner : all_runners)
         line("policy  ", runner->name(), policy_description(*runner));
     for (auto const& w : workload_names()) line("workload", w.name, w.description);
     for (auto const& p : all_presets) line("preset  ", p.name, p.description);
@@ -245,10 +249,8 @@ int suite(suite_options const& chosen, std::vector<std::string> const& arguments
 
 known_policies policies_of_this_program() {
     known_policies known;
-    for (auto const* runner : policy_runners()) {
-        auto& list = runner->name() == twin ? known.more : known.all;
-        list.emplace_back(runner->name());
-    }
+    for (auto const* runner : policy_runners()) known.all.emplace_back(runner->name());
+    for (auto const* runner : twin_runners()) known.more.emplace_back(runner->name());
     return known;
 }
 

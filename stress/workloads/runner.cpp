@@ -1,5 +1,8 @@
 #include "runner.hpp"
 
+#include "policy_runner.hpp"
+
+#include <manylock/graph/cycle_detection_bgl.hpp>
 #include <stdexcept>
 
 namespace manylock::stress {
@@ -18,9 +21,21 @@ std::vector<policy_runner const*> const& policy_runners() {
     return runners;
 }
 
+std::vector<policy_runner const*> const& twin_runners() {
+#define MANYLOCK_REGISTER_POLICY(name) &name,
+    static runner_of<policies::cycle_detection_bgl> const cycle_detection_bgl;
+    static std::vector<policy_runner const*> const runners{
+#include <manylock/graph/registry.hpp>
+    };
+#undef MANYLOCK_REGISTER_POLICY
+    return runners;
+}
+
 policy_runner const& find_runner(std::string_view name) {
-    for (auto const* runner : policy_runners()) {
-        if (runner->name() == name) return *runner;
+    for (auto const* runners : {&policy_runners(), &twin_runners()}) {
+        for (auto const* runner : *runners) {
+            if (runner->name() == name) return *runner;
+        }
     }
     throw std::logic_error("no policy of the name " + std::string(name));
 }

@@ -65,8 +65,10 @@ public:
     [[nodiscard]] virtual row_outcome replay(replay_request const&) const = 0;
 };
 
-/// All that were compiled in, in the order of the registry.
+/// The policies that are compared, in the order of the registry.
 std::vector<policy_runner const*> const& policy_runners();
+/// Those that walk the wait-for graph with Boost: the same policies once more, to be asked for by name.
+std::vector<policy_runner const*> const& twin_runners();
 /// Requires: one of that name.
 policy_runner const& find_runner(std::string_view name);
 
