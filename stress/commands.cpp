@@ -194,8 +194,8 @@ std::vector<recording> load_recordings(suite_options const& chosen) {
     return loaded;
 }
 
-/// First everything is checked, shortly; then the contended workload is measured, the others at half
-/// its time each, and the recordings.
+/// First everything is checked, shortly; then the contended workload is measured, the others at
+/// half its time each, and the recordings.
 std::vector<run_options> suite_runs(suite_options const& chosen) {
     constexpr double check_share = 0.2;
     run_options base;

@@ -1,5 +1,5 @@
-// The driver's log: spdlog, asynchronous, to stderr. Measured threads never wait for it: a full queue
-// loses its oldest message instead.
+// The driver's log: spdlog, asynchronous, to stderr. Measured threads never wait for it: a full
+// queue loses its oldest message instead.
 #pragma once
 
 #include <spdlog/spdlog.h>

@@ -1,5 +1,6 @@
-// Carries out the measuring commands: which rows, in which order, and what of each outcome goes into
-// which column. Policies take turns within a round, so that a disturbance of the machine meets all.
+// Carries out the measuring commands: which rows, in which order, and what of each outcome goes
+// into which column. Policies take turns within a round, so that a disturbance of the machine meets
+// all.
 #pragma once
 
 #include "options.hpp"

@@ -114,17 +114,22 @@ std::string check_overview(std::vector<result_row> const& rows) {
 
 constexpr std::string_view style = R"(<style>
 :root{color-scheme:light}
-body{font:15px/1.5 system-ui,Helvetica,Arial,sans-serif;color:#222;background:#fff;max-width:1280px;margin:2rem auto;padding:0 1.2rem}
-h1{font-size:1.7rem;margin-bottom:.2rem}h2{margin-top:2.4rem;border-bottom:1px solid #ddd;padding-bottom:.2rem}
+body{font:15px/1.5 system-ui,Helvetica,Arial,sans-serif;color:#222;background:#fff;
+max-width:1280px;margin:2rem auto;padding:0 1.2rem}
+h1{font-size:1.7rem;margin-bottom:.2rem}h2{margin-top:2.4rem;border-bottom:1px solid #ddd;
+padding-bottom:.2rem}
 p.note{color:#666;margin:.2rem 0 1rem}
 .graphs{display:grid;grid-template-columns:repeat(auto-fit,minmax(520px,1fr));gap:14px}
 .graphs img{width:100%;height:auto;border:1px solid #e3e3e3;border-radius:6px}
 .scroll{overflow-x:auto;margin:1rem 0}
 table{border-collapse:collapse;font-size:13px;font-variant-numeric:tabular-nums}
-th,td{padding:3px 10px;text-align:right;white-space:nowrap}th:first-child{text-align:left;font-weight:600}
-thead th{border-bottom:2px solid #888}tbody tr:nth-child(even){background:#f7f7f7}tr.rule td,tr.rule th{border-top:1px solid #aaa}
+th,td{padding:3px 10px;text-align:right;white-space:nowrap}th:first-child{text-align:left;
+font-weight:600}
+thead th{border-bottom:2px solid #888}tbody tr:nth-child(even){background:#f7f7f7}
+tr.rule td,tr.rule th{border-top:1px solid #aaa}
 .dot{display:inline-block;width:10px;height:10px;border-radius:5px;margin-right:7px}
-dl{display:grid;grid-template-columns:max-content 1fr;gap:2px 14px;font-size:13px}dt{color:#666}dd{margin:0;overflow-wrap:anywhere}
+dl{display:grid;grid-template-columns:max-content 1fr;gap:2px 14px;font-size:13px}dt{color:#666}
+dd{margin:0;overflow-wrap:anywhere}
 code{font-size:12.5px}
 </style>
 )";

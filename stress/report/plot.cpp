@@ -44,8 +44,8 @@ constexpr std::array<named_colour, 7> reason_colours{{{"wounded", "#0072b2"},
                                                       {"injected", "#999999"},
                                                       {"stale", "#8c564b"}}};
 
-/// Text in gnuplot's single quotes, where nothing but the quote itself has a meaning; it becomes the
-/// typographic one.
+/// Text in gnuplot's single quotes, where nothing but the quote itself has a meaning; it becomes
+/// the typographic one.
 std::string gnuplot_string(std::string_view text) {
     std::string result = "'";
     for (char const c : text) {

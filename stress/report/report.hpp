@@ -7,8 +7,8 @@
 
 namespace manylock::stress {
 
-/// Writes the SVG files and report.html into `directory` beside its results.csv; says on `out` where.
-/// Throws input_error when there is nothing to draw; then no file has been touched.
+/// Writes the SVG files and report.html into `directory` beside its results.csv; says on `out`
+/// where. Throws input_error when there is nothing to draw; then no file has been touched.
 void write_report(std::filesystem::path const& directory, std::ostream& out);
 
 /// Prints the ratio of the medians, `b` to `a`, for every policy and configuration that both have.

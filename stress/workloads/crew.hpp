@@ -1,6 +1,6 @@
-// The measured threads: they start on a barrier, warm up, are measured, and finish the transaction they
-// are in. What a thread counts, it counts on its own cache lines; nothing is added up before all have
-// ended. Knows nothing of locks or policies.
+// The measured threads: they start on a barrier, warm up, are measured, and finish the transaction
+// they are in. What a thread counts, it counts on its own cache lines; nothing is added up before
+// all have ended. Knows nothing of locks or policies.
 #pragma once
 
 #include "../histogram.hpp"

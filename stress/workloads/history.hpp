@@ -1,8 +1,8 @@
 // What --check keeps of a run and how it is judged. While a transaction holds its locks it writes
 // itself into a word of each (mutual exclusion), and at its end it counts up a version of each lock
-// it holds exclusively and notes the versions it saw. Afterwards the versions of a lock give the order
-// in which transactions passed it; if the orders of all locks together have a cycle, the transactions
-// were not serialisable (Boost.Graph finds it).
+// it holds exclusively and notes the versions it saw. Afterwards the versions of a lock give the
+// order in which transactions passed it; if the orders of all locks together have a cycle, the
+// transactions were not serialisable (Boost.Graph finds it).
 #pragma once
 
 #include <atomic>

@@ -1,6 +1,6 @@
-// Carries out the workloads on plain locks: threads of a crew run transactions of one domain, through the
-// value form of acquire, so that throwing is no policy's cost. A transaction is retried by domain::run
-// with its stamp until it commits; its latency runs from its first attempt.
+// Carries out the workloads on plain locks: threads of a crew run transactions of one domain,
+// through the value form of acquire, so that throwing is no policy's cost. A transaction is retried
+// by domain::run with its stamp until it commits; its latency runs from its first attempt.
 #pragma once
 
 #include "crew.hpp"

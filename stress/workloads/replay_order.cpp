@@ -72,8 +72,8 @@ private:
         list_.touch(start + vma_plane, end + vma_plane, false);
     }
 
-    /// Both planes of what an update changed, with a page on either side read: at a merge the neighbours
-    /// were asked, even where they were left alone.
+    /// Both planes of what an update changed, with a page on either side read: at a merge the
+    /// neighbours were asked, even where they were left alone.
     void write_changes() {
         auto after = space_.vmas();
         std::vector<space::vma> gone;

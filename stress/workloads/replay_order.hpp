@@ -7,11 +7,11 @@
 
 namespace manylock::stress {
 
-/// Two planes. On the plane of pages an item writes each page whose mapping, flags, anon_vma or backing
-/// it changed. On the plane of VMAs it writes every VMA that it changed, in full, before and after: its
-/// bounds and its anon_vma decide later merges at its far end. An update reads both planes where it
-/// looked and a page on either side; a page fault that changes nothing reads its page alone, so that it
-/// need not wait for a merge or split somewhere else in its VMA.
+/// Two planes. On the plane of pages an item writes each page whose mapping, flags, anon_vma or
+/// backing it changed. On the plane of VMAs it writes every VMA that it changed, in full, before
+/// and after: its bounds and its anon_vma decide later merges at its far end. An update reads both
+/// planes where it looked and a page on either side; a page fault that changes nothing reads its
+/// page alone, so that it need not wait for a merge or split somewhere else in its VMA.
 replay::footprint_list record_footprints(replay::recorded_program const& program);
 
 /// `checkpoints`: everything before a checkpoint is done before anything after it begins.

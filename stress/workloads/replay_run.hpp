@@ -1,5 +1,6 @@
-// Replays a recorded program on an address space: on one thread in the recorded order, or on several,
-// where each item waits for those that the pre-pass found it to depend on and all else runs freely.
+// Replays a recorded program on an address space: on one thread in the recorded order, or on
+// several, where each item waits for those that the pre-pass found it to depend on and all else
+// runs freely.
 #pragma once
 
 #include "replay_state.hpp"
@@ -140,7 +141,8 @@ private:
         for (auto const i : share) {
             pass(request_.order->barrier_of[i]);
             for (auto const before : request_.order->waits(i)) {
-                // acquire; pairs with the release below: what the earlier item did is done for us too
+                // acquire; pairs with the release below: what the earlier item did is done for us
+                // too
                 at.done[before].wait(0, std::memory_order_acquire);
             }
             // After a signal the items are only ticked off, so that nobody waits for ever.

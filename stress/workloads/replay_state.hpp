@@ -1,5 +1,5 @@
-// Between a recording and an address space: its initial VMAs and globals as the space wants them, and the
-// space's rows as /proc/PID/maps would print them.
+// Between a recording and an address space: its initial VMAs and globals as the space wants them,
+// and the space's rows as /proc/PID/maps would print them.
 #pragma once
 
 #include "../replay/trace.hpp"

@@ -1,5 +1,5 @@
-// What a policy can be asked to do, without knowing which it is. Each policy's answer is compiled in
-// a translation unit of its own (policy_runner.cpp.in), so that adding one compiles one.
+// What a policy can be asked to do, without knowing which it is. Each policy's answer is compiled
+// in a translation unit of its own (policy_runner.cpp.in), so that adding one compiles one.
 #pragma once
 
 #include "../replay/order.hpp"
@@ -67,7 +67,8 @@ public:
 
 /// The policies that are compared, in the order of the registry.
 std::vector<policy_runner const*> const& policy_runners();
-/// Those that walk the wait-for graph with Boost: the same policies once more, to be asked for by name.
+/// Those that walk the wait-for graph with Boost: the same policies once more, to be asked for by
+/// name.
 std::vector<policy_runner const*> const& twin_runners();
 /// Requires: one of that name.
 policy_runner const& find_runner(std::string_view name);

@@ -1,5 +1,6 @@
-// What the domain of an address space counted, as a row. The space retries its transactions itself, so
-// restarts are its domain's; an operation that came back counts as a commit, page faults included.
+// What the domain of an address space counted, as a row. The space retries its transactions itself,
+// so restarts are its domain's; an operation that came back counts as a commit, page faults
+// included.
 #pragma once
 
 #include "crew.hpp"

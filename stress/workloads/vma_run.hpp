@@ -1,5 +1,6 @@
-// Workload vma_mix: page faults against map, unmap, protect and remap on one address space. Most strike
-// one arena of slots that all threads share; some map anywhere, so that all aim at one big gap.
+// Workload vma_mix: page faults against map, unmap, protect and remap on one address space. Most
+// strike one arena of slots that all threads share; some map anywhere, so that all aim at one big
+// gap.
 #pragma once
 
 #include "../random.hpp"

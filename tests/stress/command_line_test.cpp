@@ -1,5 +1,5 @@
-// The command line as its users meet it: the built program, run as a child. Bad usage and bad input give
-// exit 2 and one sentence and leave no file; a run leaves exactly its result files.
+// The command line as its users meet it: the built program, run as a child. Bad usage and bad input
+// give exit 2 and one sentence and leave no file; a run leaves exactly its result files.
 #include "program.hpp"
 #include "result.hpp"
 

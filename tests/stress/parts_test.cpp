@@ -1,5 +1,5 @@
-// The parts that measuring rests on: random numbers, picks, histogram, medians, and the history check,
-// which must find a fault that was planted.
+// The parts that measuring rests on: random numbers, picks, histogram, medians, and the history
+// check, which must find a fault that was planted.
 #include "histogram.hpp"
 #include "random.hpp"
 #include "statistics.hpp"

@@ -1,4 +1,5 @@
-// results.csv: the columns are the contract, what is written reads back equal, and nothing else is read.
+// results.csv: the columns are the contract, what is written reads back equal, and nothing else is
+// read.
 #include "program.hpp"
 #include "result.hpp"
 #include "atomic_file.hpp"
