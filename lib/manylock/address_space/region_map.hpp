@@ -15,7 +15,7 @@
 #pragma once
 
 #include <manylock/address_space/vma.hpp>
-#include <manylock/address_space/deferred_free.hpp>
+#include <manylock/platform/deferred_free.hpp>
 
 #include <array>
 #include <cstddef>
@@ -60,7 +60,7 @@ struct region {
     vma area;  ///< a claim's has only its bounds
     std::size_t levels = 1;
     std::array<atomic<region*>, levels_max> next{};
-    address_space::free_link free_link{};
+    manylock::platform::free_link free_link{};
 };
 
 template <class Domain>

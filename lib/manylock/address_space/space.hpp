@@ -160,7 +160,7 @@ private:
     }
     static void ids_used(worker& me, std::uint64_t next) noexcept { me.next_id_ = next; }
 
-    deferred_free<region_type> freed_;
+    manylock::platform::deferred_free<region_type> freed_;
     region_map<Domain> map_;
     Domain domain_;
     typename Domain::lock_type globals_lock_;  ///< guards brk and the default flags

@@ -7,7 +7,7 @@
 
 #include <manylock/platform/native_rcu.hpp>
 
-namespace manylock::address_space {
+namespace manylock::platform {
 
 /// What an object needs to be freed later: a member `free_link` of this type.
 struct free_link {
@@ -45,4 +45,4 @@ private:
     std::vector<Object*> kept_;
 };
 
-}  // namespace manylock::address_space
+}  // namespace manylock::platform
