@@ -99,11 +99,28 @@ int list(list_options const& chosen) {
     return 0;
 }
 
+/// Says so where threads share cores, because it changes what a row means.
+void say_if_yielding(std::vector<run_options> const& runs, std::ostream& out) {
+    auto const cores = usable_cores();
+    for (auto const& r : runs) {
+        for (auto const& w : r.workloads) {
+            auto const most = *std::max_element(w.threads.begin(), w.threads.end());
+            if (r.busy_hold || w.hold_ns == 0 || most <= cores) continue;
+            out << "scaled: with more threads than the " << cores
+                << " cores the hold yields its core, so that as many transactions overlap as there "
+                   "are "
+                   "threads (--busy-hold: it does not)\n";
+            return;
+        }
+    }
+}
+
 int run(run_options const& chosen, std::vector<std::string> const& arguments) {
     atomic_files files(chosen.out);
     auto const origin = current_provenance(arguments, chosen.seed);
     std::cout << origin.line() << '\n';
     if (!chosen.scaled.empty()) std::cout << "scaled: " << chosen.scaled << '\n';
+    say_if_yielding({chosen}, std::cout);
     std::cout.flush();
     std::vector<result_row> rows;
     {
@@ -224,6 +241,7 @@ int suite(suite_options const& chosen, std::vector<std::string> const& arguments
     auto const origin = current_provenance(arguments, chosen.seed);
     std::cout << origin.line() << std::endl;
     auto const runs = suite_runs(chosen);
+    say_if_yielding(runs, std::cout);
     std::size_t steps = 0;
     for (auto const& r : runs) steps += row_count(r);
     for (auto const& r : recordings) steps += row_count(r.checked) + row_count(r.measured);

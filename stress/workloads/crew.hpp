@@ -31,12 +31,14 @@ inline std::uint64_t nanoseconds_since(measuring_clock::time_point start) noexce
             .count());
 }
 
-/// Busy work: keeps the processor for that long.
-inline void work_for(std::uint64_t ns) noexcept {
+/// Busy work of that length. `yields`: offers the processor to others meanwhile, so that more threads
+/// than cores hold their locks at the same time, as they would on cores of their own.
+inline void work_for(std::uint64_t ns, bool yields) noexcept {
     if (ns == 0) return;
     auto const start = measuring_clock::now();
-    while (nanoseconds_since(start) < ns) {
-    }
+    do {
+        if (yields) std::this_thread::yield();
+    } while (nanoseconds_since(start) < ns);
 }
 
 /// How long a row runs: for a time, or for a number of commits in all.

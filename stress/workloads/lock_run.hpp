@@ -136,7 +136,7 @@ private:
                 return;
             }
             if (request_.check) witness_.entered(r.lock, r.shared, me.index());
-            work_for(request_.what.hold_ns);
+            work_for(request_.what.hold_ns, request_.hold_yields);
         }
         if (request_.what.all_held_ns > 0) {
             std::this_thread::sleep_for(std::chrono::nanoseconds(request_.what.all_held_ns));

@@ -23,6 +23,7 @@ struct row_request {
     extent length;
     std::uint64_t seed = 0;  ///< of this round; threads derive theirs
     bool check = false;
+    bool hold_yields = false;  ///< busy work offers its processor to other threads
 };
 
 /// One row measured, as far as the policy's own code knows it.
