@@ -33,9 +33,8 @@ struct call_arguments {
 
 /// An operation without its backing, from a call of class `changes`. `result` is the address, 0 or
 /// -errno that the kernel returned. Returns nothing where the arguments are out of range.
-[[nodiscard]] std::optional<address_space::operation> make_operation(std::string_view name,
-                                                                     call_arguments const& arguments,
-                                                                     std::int64_t result);
+[[nodiscard]] std::optional<address_space::operation> make_operation(
+    std::string_view name, call_arguments const& arguments, std::int64_t result);
 
 /// How many arguments strace prints: {least, most}.
 struct argument_count {

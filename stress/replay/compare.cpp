@@ -120,9 +120,8 @@ void append_field(std::string& list, std::string_view name, bool differs) {
 // address space says so, so a replay cannot know.
 bool same_path(std::string_view expected, std::string_view actual) {
     constexpr std::string_view unlinked = " (deleted)";
-    return expected == actual ||
-           (expected.ends_with(unlinked) &&
-            expected.substr(0, expected.size() - unlinked.size()) == actual);
+    return expected == actual || (expected.ends_with(unlinked) &&
+                                  expected.substr(0, expected.size() - unlinked.size()) == actual);
 }
 
 std::string differing_fields(maps_row const& expected, maps_row const& actual) {
@@ -130,8 +129,9 @@ std::string differing_fields(maps_row const& expected, maps_row const& actual) {
     append_field(fields, "end", expected.end != actual.end);
     append_field(fields, "perms", expected.perms != actual.perms);
     append_field(fields, "offset", expected.offset != actual.offset);
-    append_field(fields, "dev", expected.device_major != actual.device_major ||
-                                    expected.device_minor != actual.device_minor);
+    append_field(fields, "dev",
+                 expected.device_major != actual.device_major ||
+                     expected.device_minor != actual.device_minor);
     append_field(fields, "inode", expected.inode != actual.inode);
     append_field(fields, "path", !same_path(expected.path, actual.path));
     return fields;

@@ -33,10 +33,10 @@ struct snapshot_header {
     std::int64_t begin_ns = 0;  ///< on the recording's own clock, see `real_clock`
     std::int64_t end_ns = 0;    ///< equal to begin_ns unless the snapshot names a span
     bool has_time = false;
-    bool real_clock = false;    ///< time of day (strace form), else CLOCK_MONOTONIC (native form)
-    std::uint32_t tgid = 0;     ///< 0 where the header does not say
+    bool real_clock = false;  ///< time of day (strace form), else CLOCK_MONOTONIC (native form)
+    std::uint32_t tgid = 0;   ///< 0 where the header does not say
     std::uint32_t tid = 0;
-    std::string kind;           ///< exec, fork, cp (checkpoint), exit
+    std::string kind;  ///< exec, fork, cp (checkpoint), exit
 };
 
 struct maps_file {

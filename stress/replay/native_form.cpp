@@ -76,8 +76,9 @@ public:
             }
         }
         if (builder_.program().threads.empty()) {
-            throw trace_error{reader_.file(), 0, "holds no call of the process that initial.maps "
-                                                 "is of"};
+            throw trace_error{reader_.file(), 0,
+                              "holds no call of the process that initial.maps "
+                              "is of"};
         }
     }
 
@@ -142,21 +143,11 @@ private:
             return;
         }
         switch (classify(row.call)) {
-            case call_class::changes:
-                play_change(row);
-                break;
-            case call_class::creates:
-                play_creation(row);
-                break;
-            case call_class::replaces:
-                play_replacement(row);
-                break;
-            case call_class::exits:
-                builder_.thread(thread_of(row)).end_ns = row.order_ns;
-                break;
-            default:
-                play_other(row);
-                break;
+            case call_class::changes: play_change(row); break;
+            case call_class::creates: play_creation(row); break;
+            case call_class::replaces: play_replacement(row); break;
+            case call_class::exits: builder_.thread(thread_of(row)).end_ns = row.order_ns; break;
+            default: play_other(row); break;
         }
     }
 
@@ -212,8 +203,7 @@ private:
         builder_.add_item(entry, reader_);
     }
 
-    address_space::backing backing_of(event_row const& row,
-                                      address_space::operation const& op) {
+    address_space::backing backing_of(event_row const& row, address_space::operation const& op) {
         bool const anonymous = (op.flags & map_anonymous) != 0;
         bool const shared = (op.flags & map_type_mask & map_shared) != 0;
         if (anonymous && !shared) {
@@ -221,9 +211,8 @@ private:
         }
         if (row.file.empty()) {
             std::string const path = "file of descriptor " + std::to_string(row.arguments.fd);
-            return anonymous
-                       ? builder_.guessed_shared_memory(static_cast<std::uint64_t>(op.result))
-                       : builder_.guessed_backing(path, row.arguments.fd);
+            return anonymous ? builder_.guessed_shared_memory(static_cast<std::uint64_t>(op.result))
+                             : builder_.guessed_backing(path, row.arguments.fd);
         }
         std::string_view rest = row.file;
         std::string_view const device = cut(rest, '|');
@@ -233,8 +222,9 @@ private:
         }
         auto const name = parse_backing(device, inode, rest);
         if (!name) {
-            builder_.unknown(reader_, quoted(row.file) + " is not a mapping "
-                                                         "'dev|inode|offset|start|length|perms|path'");
+            builder_.unknown(reader_, quoted(row.file) +
+                                          " is not a mapping "
+                                          "'dev|inode|offset|start|length|perms|path'");
             return {};
         }
         return builder_.file_backing(*name, anonymous ? -1 : row.arguments.fd);
@@ -273,8 +263,9 @@ private:
             return;
         }
         if (row.tgid == builder_.program().root_tgid) {
-            reader_.fail("the process replaces its address space by execve after the initial "
-                         "snapshot; a recording must hold one address space");
+            reader_.fail(
+                "the process replaces its address space by execve after the initial "
+                "snapshot; a recording must hold one address space");
         }
         builder_.thread(thread_of(row)).end_ns = row.exit_ns;
         left_.insert(row.tgid);
@@ -284,8 +275,7 @@ private:
         bool const names_or_moves =
             row.call == "prctl" && row.result == 0 &&
             (row.arguments.value[0] == pr_set_vma || row.arguments.value[0] == pr_set_mm);
-        if (names_or_moves ||
-            (classify(row.call) == call_class::unmodelled && row.result >= 0)) {
+        if (names_or_moves || (classify(row.call) == call_class::unmodelled && row.result >= 0)) {
             refuse_unmodelled(row);
             return;
         }

@@ -185,8 +185,9 @@ private:
             }
         }
         if (threads > list.items.size() || list.items.size() >= none) {
-            throw std::invalid_argument{"footprints must number their threads densely from 0, and "
-                                        "be fewer than 2^32 - 1"};
+            throw std::invalid_argument{
+                "footprints must number their threads densely from 0, and "
+                "be fewer than 2^32 - 1"};
         }
         for (touched_interval const& interval : list.intervals) {
             if (interval.start >= interval.end) {
@@ -231,9 +232,8 @@ private:
         std::span<touched_interval const> const intervals{
             list_.intervals.data() + item.first_interval, item.interval_count};
         for (touched_interval const& interval : intervals) {
-            addresses_.touch(interval, item.thread, number, [&](history const& past) {
-                meet(past, interval.writes);
-            });
+            addresses_.touch(interval, item.thread, number,
+                             [&](history const& past) { meet(past, interval.writes); });
         }
         for (std::size_t bit = 0; bit < globals_.size(); ++bit) {
             bool const writes = ((item.globals_written >> bit) & 1U) != 0;

@@ -24,11 +24,15 @@ struct touched_interval {
 };
 
 /// Process-wide state outside the intervals, one bit each.
-enum global_state : std::uint32_t { global_break = 1, global_default_flags = 2, global_map_count = 4 };
+enum global_state : std::uint32_t {
+    global_break = 1,
+    global_default_flags = 2,
+    global_map_count = 4
+};
 
 struct footprint {
-    std::uint32_t thread = 0;             ///< dense: 0 .. threads - 1
-    std::uint32_t first_interval = 0;     ///< into footprint_list::intervals
+    std::uint32_t thread = 0;          ///< dense: 0 .. threads - 1
+    std::uint32_t first_interval = 0;  ///< into footprint_list::intervals
     std::uint32_t interval_count = 0;
     std::uint32_t globals_read = 0;
     std::uint32_t globals_written = 0;
@@ -58,10 +62,10 @@ struct execution_order {
     /// barrier_of[i]: number of barriers that lie before item i.
     std::vector<std::uint32_t> barrier_of;
     std::size_t edges_kept = 0;
-    std::size_t edges_dropped = 0;     ///< met, but implied by another edge or program order
-    std::size_t levels = 0;            ///< longest chain of items that must follow each other
-    std::size_t width_max = 0;         ///< most items that share a level: the parallel width
-    double width_mean = 0;             ///< items / levels
+    std::size_t edges_dropped = 0;  ///< met, but implied by another edge or program order
+    std::size_t levels = 0;         ///< longest chain of items that must follow each other
+    std::size_t width_max = 0;      ///< most items that share a level: the parallel width
+    double width_mean = 0;          ///< items / levels
 
     [[nodiscard]] std::span<std::uint32_t const> waits(std::size_t item) const {
         return {waits_for.data() + first_edge[item], first_edge[item + 1] - first_edge[item]};

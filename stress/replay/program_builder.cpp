@@ -45,9 +45,9 @@ initial_vma parse_flags_row(std::string_view line, line_reader const& reader) {
             vma.anonymous_kb = *kilobytes;
         } else if (key == "VmFlags") {
             std::string_view const flags = trim(field);
-            bool const letters = flags.find_first_not_of(
-                                     "abcdefghijklmnopqrstuvwxyz0123456789?? ") ==
-                                 std::string_view::npos;
+            bool const letters =
+                flags.find_first_not_of("abcdefghijklmnopqrstuvwxyz0123456789?? ") ==
+                std::string_view::npos;
             if (!letters || (!flags.empty() && (flags.size() + 1) % 3 != 0)) {
                 reader.fail("VmFlags=" + quoted(field) + " is not a list of two-letter flags");
             }
@@ -247,8 +247,7 @@ backing program_builder::file_backing(backing_name const& name, std::int32_t fd)
     file.device_major = name.device_major;
     file.device_minor = name.device_minor;
     file.path = program_.paths.intern(name.path);
-    file.read_only_file =
-        read_only_.contains({name.device_major, name.device_minor, name.inode});
+    file.read_only_file = read_only_.contains({name.device_major, name.device_minor, name.inode});
     return file;
 }
 
@@ -317,8 +316,8 @@ void program_builder::add_fault(std::string_view line, std::int64_t shift_ns,
     }
     auto const thread = thread_of(*tid);
     std::int64_t const time = *time_ns + shift_ns;
-    if (!thread || (program_.threads[*thread].other_process &&
-                    time > program_.threads[*thread].end_ns)) {
+    if (!thread ||
+        (program_.threads[*thread].other_process && time > program_.threads[*thread].end_ns)) {
         ++program_.notes.foreign_faults;
         return;
     }
@@ -340,8 +339,8 @@ void program_builder::add_fault(std::string_view line, std::int64_t shift_ns,
 }
 
 std::int64_t program_builder::snapshot_ns(snapshot_header const& header) const {
-    bool const comparable = header.has_time && header_.has_time &&
-                            header.real_clock == header_.real_clock;
+    bool const comparable =
+        header.has_time && header_.has_time && header.real_clock == header_.real_clock;
     return comparable ? header.end_ns - base_ns_ : unknown_end;
 }
 
@@ -383,18 +382,17 @@ recorded_program program_builder::finish() {
     std::int64_t last = program_.items.empty() ? 0 : program_.items.back().time_ns;
     std::int64_t const final_ns = snapshot_ns(final_header_);
     program_.final_ns = final_ns == unknown_end ? last : final_ns;
-    auto const end = std::ranges::upper_bound(program_.items, program_.final_ns, {},
-                                              &item::time_ns);
+    auto const end =
+        std::ranges::upper_bound(program_.items, program_.final_ns, {}, &item::time_ns);
     program_.notes.after_final = static_cast<std::size_t>(std::distance(end, program_.items.end()));
     program_.items.erase(end, program_.items.end());
     for (recorded_thread& thread : program_.threads) {
         thread.end_ns = std::min(thread.end_ns, program_.final_ns);
     }
     for (checkpoint& point : program_.checkpoints) {
-        auto const after = std::ranges::upper_bound(program_.items, point.time_ns, {},
-                                                    &item::time_ns);
-        point.items_before =
-            static_cast<std::size_t>(std::distance(program_.items.begin(), after));
+        auto const after =
+            std::ranges::upper_bound(program_.items, point.time_ns, {}, &item::time_ns);
+        point.items_before = static_cast<std::size_t>(std::distance(program_.items.begin(), after));
     }
     return std::move(program_);
 }

@@ -27,17 +27,17 @@ enum class record_kind : std::uint8_t { operation, creation, replacement, exit, 
 
 struct record {
     record_kind kind = record_kind::other;
-    bool finished = false;      ///< has a result
-    bool shares_memory = false; ///< creation: CLONE_VM or vfork
-    bool same_process = false;  ///< creation: CLONE_THREAD
+    bool finished = false;       ///< has a result
+    bool shares_memory = false;  ///< creation: CLONE_VM or vfork
+    bool same_process = false;   ///< creation: CLONE_THREAD
     std::uint32_t tid = 0;
     std::uint32_t line = 0;
-    std::uint32_t name = 0;     ///< number of the call's name in `names`
+    std::uint32_t name = 0;  ///< number of the call's name in `names`
     std::int32_t fd = -1;
     std::int64_t enter_ns = 0;  ///< on strace's clock
     std::int64_t exit_ns = 0;
     std::int64_t result = 0;
-    std::uint32_t path = 0;     ///< mmap: number of the descriptor's path in `names`
+    std::uint32_t path = 0;  ///< mmap: number of the descriptor's path in `names`
     address_space::operation op{};
 };
 
@@ -166,9 +166,8 @@ private:
         constexpr std::string_view unfinished = " <unfinished ...>";
         std::string_view const arguments = text.substr(open);
         if (arguments.ends_with(unfinished)) {
-            open_calls_[tid] = {records_.size() - 1,
-                                std::string{arguments.substr(0, arguments.size() -
-                                                                    unfinished.size())}};
+            open_calls_[tid] = {records_.size() - 1, std::string{arguments.substr(
+                                                         0, arguments.size() - unfinished.size())}};
             return;
         }
         complete(records_.size() - 1, arguments, std::nullopt);
@@ -266,15 +265,9 @@ private:
     void interpret(record& entry, std::string_view arguments) {
         std::string const& name = names_[entry.name];
         switch (classify(name)) {
-            case call_class::changes:
-                interpret_change(entry, name, arguments);
-                break;
-            case call_class::creates:
-                interpret_creation(entry, name, arguments);
-                break;
-            case call_class::replaces:
-                entry.kind = record_kind::replacement;
-                break;
+            case call_class::changes: interpret_change(entry, name, arguments); break;
+            case call_class::creates: interpret_creation(entry, name, arguments); break;
+            case call_class::replaces: entry.kind = record_kind::replacement; break;
             case call_class::exits:
                 entry.kind = record_kind::exit;
                 entry.finished = true;
@@ -290,23 +283,22 @@ private:
                     refuse_unmodelled(name);
                 }
                 break;
-            case call_class::unknown:
-                break;  // refused when the call began
+            case call_class::unknown: break;  // refused when the call began
         }
     }
 
     void refuse_unmodelled(std::string const& name) {
-        builder_.unknown(reader_, "the call " + name +
-                                      " succeeded, and its effect on the VMAs is not modelled");
+        builder_.unknown(
+            reader_, "the call " + name + " succeeded, and its effect on the VMAs is not modelled");
     }
 
     void interpret_change(record& entry, std::string const& name, std::string_view arguments) {
-        auto const parsed = name == "mmap" ? parse_mmap(entry, arguments)
-                                           : parse_arguments(name, arguments);
+        auto const parsed =
+            name == "mmap" ? parse_mmap(entry, arguments) : parse_arguments(name, arguments);
         auto const op = parsed ? make_operation(name, *parsed, entry.result) : std::nullopt;
         if (!op) {
-            builder_.unknown(reader_, "the arguments " + quoted(arguments) + " are not those of " +
-                                          name);
+            builder_.unknown(reader_,
+                             "the arguments " + quoted(arguments) + " are not those of " + name);
             return;
         }
         constexpr std::uint64_t no_key = 0xffffffff;
@@ -412,8 +404,8 @@ private:
         }
         std::size_t const flags = arguments.find("flags=");
         if (flags == std::string_view::npos) {
-            builder_.unknown(reader_, "the arguments " + quoted(arguments) + " of " + name +
-                                          " hold no flags=");
+            builder_.unknown(
+                reader_, "the arguments " + quoted(arguments) + " of " + name + " hold no flags=");
             return;
         }
         std::string_view const text = arguments.substr(flags + 6);
@@ -502,8 +494,9 @@ public:
                     shift_ns = *base - builder.base_ns();
                 }
             } else if (!add(line, shift_ns, builder, reader)) {
-                builder.unknown(reader, quoted(line) + " is not a line 't_us tid start length "
-                                                       "offset dev inode perms path'");
+                builder.unknown(reader, quoted(line) +
+                                            " is not a line 't_us tid start length "
+                                            "offset dev inode perms path'");
             }
         }
         for (auto& [tid, rows] : rows_) {
@@ -548,16 +541,16 @@ private:
         auto const start = parse_integer<std::uint64_t>(fields[2], 16);
         auto const length = parse_integer<std::uint64_t>(fields[3], 16);
         auto name = parse_backing(fields[5], fields[6], fields[8]);
-        if (!time || !tid || !start || !length || !name ||
-            *start > address_space::address_limit || *length > address_space::address_limit) {
+        if (!time || !tid || !start || !length || !name || *start > address_space::address_limit ||
+            *length > address_space::address_limit) {
             return false;
         }
         if (++count_ > builder.options().max_items) {
             reader.fail("the recording holds more than " +
                         std::to_string(builder.options().max_items) + " mappings");
         }
-        auto const key = std::tuple{name->device_major, name->device_minor, name->inode,
-                                    name->path};
+        auto const key =
+            std::tuple{name->device_major, name->device_minor, name->inode, name->path};
         auto const [at, added] =
             numbers_.try_emplace(key, static_cast<std::uint32_t>(names_.size()));
         if (added) {
@@ -579,10 +572,7 @@ private:
 class record_player {
 public:
     record_player(program_builder& builder, strace_reader& strace)
-        : builder_{builder},
-          strace_{strace},
-          locks_{builder, strace.names()},
-          mapped_{builder} {}
+        : builder_{builder}, strace_{strace}, locks_{builder, strace.names()}, mapped_{builder} {}
 
     void play() {
         std::vector<record>& records = strace_.records();
@@ -613,9 +603,9 @@ private:
             }
         }
         if (!seen) {
-            throw trace_error{strace_.reader().file(), 0,
-                              "holds no call of process " + std::to_string(root) +
-                                  ", which initial.maps is of"};
+            throw trace_error{
+                strace_.reader().file(), 0,
+                "holds no call of process " + std::to_string(root) + ", which initial.maps is of"};
         }
         return first;
     }
@@ -633,18 +623,10 @@ private:
                                          ? no_time
                                          : locks_.next(entry.tid, entry.name);
         switch (entry.kind) {
-            case record_kind::operation:
-                play_operation(entry, lock_ns);
-                break;
-            case record_kind::creation:
-                play_creation(entry);
-                break;
-            case record_kind::replacement:
-                play_replacement(entry);
-                break;
-            case record_kind::exit:
-                end_thread(entry.tid, entry.enter_ns);
-                break;
+            case record_kind::operation: play_operation(entry, lock_ns); break;
+            case record_kind::creation: play_creation(entry); break;
+            case record_kind::replacement: play_replacement(entry); break;
+            case record_kind::exit: end_thread(entry.tid, entry.enter_ns); break;
             case record_kind::other:
                 ++(entry.finished ? builder_.program().notes.other_calls
                                   : builder_.program().notes.unfinished_calls);
@@ -697,20 +679,19 @@ private:
     }
 
     [[nodiscard]] address_space::backing backing_of(record const& entry, std::int64_t time_ns,
-                                                   bool locked) {
+                                                    bool locked) {
         bool const anonymous = (entry.op.flags & map_anonymous) != 0;
         bool const shared = (entry.op.flags & map_type_mask & map_shared) != 0;
         if (anonymous && !shared) {
             return {};
         }
         auto const start = static_cast<std::uint64_t>(entry.op.result);
-        std::uint64_t const pages = entry.op.length / page_size +
-                                    (entry.op.length % page_size != 0 ? 1 : 0);
+        std::uint64_t const pages =
+            entry.op.length / page_size + (entry.op.length % page_size != 0 ? 1 : 0);
         std::int64_t const latest_ns = std::max(time_ns, since_base(entry.exit_ns)) + late_ns;
-        if (backing_name const* const name =
-                mapped_.find(entry.tid, start, pages * page_size,
-                             locked ? time_ns - rounding_ns : since_base(entry.enter_ns),
-                             latest_ns)) {
+        if (backing_name const* const name = mapped_.find(
+                entry.tid, start, pages * page_size,
+                locked ? time_ns - rounding_ns : since_base(entry.enter_ns), latest_ns)) {
             return builder_.file_backing(*name, anonymous ? -1 : entry.fd);
         }
         return anonymous ? builder_.guessed_shared_memory(start)

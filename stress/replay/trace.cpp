@@ -20,7 +20,10 @@ std::string sentence(fs::path const& file, std::size_t line, std::string const& 
 }  // namespace
 
 trace_error::trace_error(fs::path const& file, std::size_t line, std::string const& reason)
-    : stress::input_error{sentence(file, line, reason)}, file_{file}, line_{line}, reason_{reason} {}
+    : stress::input_error{sentence(file, line, reason)},
+      file_{file},
+      line_{line},
+      reason_{reason} {}
 
 string_table::string_table() {
     intern("");
@@ -47,8 +50,9 @@ bool initial_vma::has_flag(std::string_view two_letters) const {
 recorded_program load_program(fs::path const& directory, load_options const& options) {
     std::error_code error;
     if (!fs::is_directory(directory, error)) {
-        throw trace_error{directory, 0, "is not a directory; one that holds a recorded program was "
-                                        "expected"};
+        throw trace_error{directory, 0,
+                          "is not a directory; one that holds a recorded program was "
+                          "expected"};
     }
     auto const strace = find_file(directory, "trace.strace");
     auto const native = find_file(directory, "events.tsv");

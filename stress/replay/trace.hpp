@@ -44,7 +44,9 @@ public:
     string_table(string_table&&) = default;
     string_table& operator=(string_table&&) = default;
     std::uint32_t intern(std::string_view text);
-    [[nodiscard]] std::string const& operator[](std::uint32_t number) const { return *text_.at(number); }
+    [[nodiscard]] std::string const& operator[](std::uint32_t number) const {
+        return *text_.at(number);
+    }
     [[nodiscard]] std::size_t size() const noexcept { return text_.size(); }
 
 private:
@@ -64,9 +66,9 @@ struct load_options {
 
 /// A VMA of the initial snapshot. The flags are those of smaps, two letters each.
 struct initial_vma : maps_row {
-    bool has_flags = false;            ///< initial.vmflags was there
-    std::string flags;                 ///< "rd wr mr mw me ac", as printed
-    std::uint64_t anonymous_kb = 0;    ///< more than 0: an anon_vma exists
+    bool has_flags = false;          ///< initial.vmflags was there
+    std::string flags;               ///< "rd wr mr mw me ac", as printed
+    std::uint64_t anonymous_kb = 0;  ///< more than 0: an anon_vma exists
     /// Its path is a number in recorded_program::paths; 0 for [heap] and [stack], which are labels
     /// that the kernel prints by place and not names.
     address_space::backing file{};
@@ -75,35 +77,36 @@ struct initial_vma : maps_row {
 };
 
 struct process_globals {
-    address_space::address start_stack = 0;  ///< lies inside [stack], as the kernel's label test asks
+    address_space::address start_stack =
+        0;  ///< lies inside [stack], as the kernel's label test asks
     address_space::address start_brk = 0;
-    address_space::address brk = 0;          ///< the break at the initial snapshot
+    address_space::address brk = 0;  ///< the break at the initial snapshot
 };
 
 /// A thread of control that ran on this address space: the root's threads, and vfork or CLONE_VM
 /// children until their successful execve.
 struct recorded_thread {
     std::uint32_t tid = 0;
-    std::uint32_t creator = 0;      ///< tid of the thread that made it; 0 for the first
-    std::int64_t start_ns = 0;      ///< time of the clone call; 0 for the first
-    std::int64_t end_ns = 0;        ///< exit or execve; the final snapshot's time if neither was seen
-    bool other_process = false;     ///< has its own tgid (vfork, CLONE_VM without CLONE_THREAD)
+    std::uint32_t creator = 0;   ///< tid of the thread that made it; 0 for the first
+    std::int64_t start_ns = 0;   ///< time of the clone call; 0 for the first
+    std::int64_t end_ns = 0;     ///< exit or execve; the final snapshot's time if neither was seen
+    bool other_process = false;  ///< has its own tgid (vfork, CLONE_VM without CLONE_THREAD)
 };
 
 enum class source_file : std::uint8_t { calls, faults, mappings };
 
 struct item {
-    std::int64_t time_ns = 0;   ///< since the initial snapshot; mmap_lock acquisition where known
-    std::uint32_t thread = 0;   ///< index into recorded_program::threads
-    std::uint32_t line = 0;     ///< in `source`, counted from 1
+    std::int64_t time_ns = 0;  ///< since the initial snapshot; mmap_lock acquisition where known
+    std::uint32_t thread = 0;  ///< index into recorded_program::threads
+    std::uint32_t line = 0;    ///< in `source`, counted from 1
     source_file source = source_file::calls;
     address_space::operation op{};
 };
 
 struct checkpoint {
-    std::string name;                ///< "checkpoint0"
+    std::string name;  ///< "checkpoint0"
     std::int64_t time_ns = 0;
-    std::size_t items_before = 0;    ///< items[0, items_before) had happened
+    std::size_t items_before = 0;  ///< items[0, items_before) had happened
     std::vector<maps_row> rows;
 };
 
@@ -112,10 +115,11 @@ struct load_notes {
     std::size_t unknown_lines = 0;        ///< only with skip_unknown
     std::size_t unfinished_calls = 0;     ///< caught in a call at the end: no result, left out
     std::size_t calls_without_order = 0;  ///< ordered by their return instead of the lock
-    std::size_t maps_without_backing = 0; ///< file mappings whose device and inode had to be guessed
-    std::size_t foreign_faults = 0;       ///< of threads that do not share this address space
-    std::size_t after_final = 0;          ///< items later than the final snapshot, left out
-    std::size_t other_calls = 0;          ///< calls that leave the VMAs alone (prctl, msync, ...)
+    std::size_t maps_without_backing =
+        0;                           ///< file mappings whose device and inode had to be guessed
+    std::size_t foreign_faults = 0;  ///< of threads that do not share this address space
+    std::size_t after_final = 0;     ///< items later than the final snapshot, left out
+    std::size_t other_calls = 0;     ///< calls that leave the VMAs alone (prctl, msync, ...)
 };
 
 enum class trace_form : std::uint8_t { strace, native };

@@ -37,9 +37,8 @@ TEST_CASE("a missing, an extra and a changed row are each printed") {
     auto changed = row(0x5000, 0x6000, "/a");
     changed.perms[1] = '-';
     changed.inode = 3;
-    auto const differences =
-        compare_rows({row(0x1000, 0x2000), row(0x5000, 0x6000, "/a")},
-                     {row(0x3000, 0x4000), changed});
+    auto const differences = compare_rows({row(0x1000, 0x2000), row(0x5000, 0x6000, "/a")},
+                                          {row(0x3000, 0x4000), changed});
     REQUIRE(differences.size() == 3);
     CHECK(differences[0].what == row_difference::kind::missing);
     CHECK(differences[1].what == row_difference::kind::extra);
@@ -66,8 +65,8 @@ TEST_CASE("every field of a row is compared") {
     compare_with([](maps_row& r) { r.device_minor = 1; });
     compare_with([](maps_row& r) { r.inode = 1; });
     compare_with([](maps_row& r) { r.path = "/b"; });
-    CHECK(fields == std::vector<std::string>{"end", "perms", "offset", "dev", "dev", "inode",
-                                             "path"});
+    CHECK(fields ==
+          std::vector<std::string>{"end", "perms", "offset", "dev", "dev", "inode", "path"});
 }
 
 TEST_CASE("a file unlinked while mapped is the same file, but only that way round") {

@@ -143,15 +143,17 @@ TEST_CASE("a call whose effect nothing models is refused when it succeeded") {
 }
 
 TEST_CASE("an execve of the root after the snapshot is refused") {
-    strace_program const files{"100 1001.0 execve(\"/bin/x\", [\"x\"], 0x7 /* 1 var */) = 0 <0.1>\n"};
+    strace_program const files{
+        "100 1001.0 execve(\"/bin/x\", [\"x\"], 0x7 /* 1 var */) = 0 <0.1>\n"};
     check_refused(files.path(), "trace.strace:1", "replaces its address space");
     native_program const native{"100\t90\t100\t110\t120\t100\t100\texecve\t0\t\t\n"};
     check_refused(native.path(), "events.tsv:2", "replaces its address space");
 }
 
 TEST_CASE("a second call of a thread that is still in one is refused") {
-    strace_program const files{"100 1001.1 brk(NULL <unfinished ...>\n"
-                               "100 1001.2 munmap(0x7f0000000000, 4096) = 0 <0.1>\n"};
+    strace_program const files{
+        "100 1001.1 brk(NULL <unfinished ...>\n"
+        "100 1001.2 munmap(0x7f0000000000, 4096) = 0 <0.1>\n"};
     check_refused(files.path(), "trace.strace:2", "while an earlier call of it is unfinished");
 }
 
@@ -195,7 +197,8 @@ TEST_CASE("maps rows are checked field by field") {
 }
 
 TEST_CASE("the files beside the maps are checked against them") {
-    std::string const row = "400000-401000 r-xp 00000000 fe:01 7                          /bin/tiny";
+    std::string const row =
+        "400000-401000 r-xp 00000000 fe:01 7                          /bin/tiny";
     check_file_refused("initial.vmflags", row + "\tVmFlags=rd ex\n", "fewer rows");
     check_file_refused("initial.vmflags", "1000-2000 rw-p 0 00:00 0\tVmFlags=rd\n", "is not row 1");
     check_file_refused("initial.vmflags", row + "\tVmFlags=rdx\n", "two-letter flags");
@@ -239,7 +242,10 @@ TEST_CASE("broken compression is refused, wherever it breaks") {
     files.write("trace.strace.gz", "");
     check_refused(files.path(), "trace.strace.gz", "gzip file");
     files.remove("trace.strace.gz");
-    for (char const* const bytes : {"", "\xfd" "7zXZ", "no xz at all"}) {
+    for (char const* const bytes : {"",
+                                    "\xfd"
+                                    "7zXZ",
+                                    "no xz at all"}) {
         files.write("trace.strace.xz", bytes);
         check_refused(files.path(), "trace.strace.xz", "xz file");
     }
@@ -259,7 +265,10 @@ TEST_CASE("lines, files and recordings have a size that they may not pass") {
 
 TEST_CASE("binary input is refused") {
     using namespace std::string_literals;
-    check_file_refused("trace.strace", "\x7f" "ELF\0\0\0"s, "NUL byte");
+    check_file_refused("trace.strace",
+                       "\x7f"
+                       "ELF\0\0\0"s,
+                       "NUL byte");
     check_file_refused("final.maps", "\0\0\0\0"s, "NUL byte");
     check_file_refused("faults.txt", "\xff\xfe\n", "is not a fault");
 }

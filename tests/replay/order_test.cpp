@@ -139,12 +139,12 @@ TEST_CASE("one thread's own items need no edge") {
 TEST_CASE("an edge that an earlier wait implies is dropped") {
     footprint_list list;
     add(list, 0, 0, 16, true);
-    add(list, 1, 0, 16, true);    // waits for 0
-    add(list, 1, 0, 16, false);   // implied: the writer is its own
+    add(list, 1, 0, 16, true);   // waits for 0
+    add(list, 1, 0, 16, false);  // implied: the writer is its own
     add(list, 0, 32, 48, true);
-    add(list, 2, 0, 16, true);    // waits for 2, which knows 0
-    add(list, 2, 0, 48, false);   // waits for 3
-    add(list, 1, 0, 48, true);    // waits for 5, which knows 3
+    add(list, 2, 0, 16, true);   // waits for 2, which knows 0
+    add(list, 2, 0, 48, false);  // waits for 3
+    add(list, 1, 0, 48, true);   // waits for 5, which knows 3
     auto const order = compute_order(list);
     CHECK(waits_of(order, 1) == edges{0});
     CHECK(waits_of(order, 2).empty());

@@ -158,8 +158,8 @@ private:
         address expected = op.start;
         for (auto at = from; at != to && at->first == expected; ++at) {
             maps_row& row = at->second.row;
-            bool const refused = (op.prot & write) != 0 && row.perms[3] == 's' &&
-                                 at->second.read_only_file;
+            bool const refused =
+                (op.prot & write) != 0 && row.perms[3] == 's' && at->second.read_only_file;
             if (refused && op.result == -EACCES) return;
             set_prot(row, op.prot);
             expected = row.end;
@@ -175,15 +175,13 @@ private:
             resize(op.start, old_length, new_length);
             return;
         }
-        if ((op.flags & fixed) != 0 && old_length != new_length)
-            erase(target, target + new_length);
+        if ((op.flags & fixed) != 0 && old_length != new_length) erase(target, target + new_length);
         std::uint64_t const moved = std::min(old_length, new_length);
         // Length 0 doubles a shared mapping.
         auto const [from, to] = cut(op.start, op.start + (moved == 0 ? new_length : moved));
         std::vector<piece> pieces;
         for (auto at = from; at != to; ++at) pieces.push_back(at->second);
-        if (old_length != 0 && (op.flags & dont_unmap) == 0)
-            erase(op.start, op.start + old_length);
+        if (old_length != 0 && (op.flags & dont_unmap) == 0) erase(op.start, op.start + old_length);
         for (piece entry : pieces) {
             entry.row.end = entry.row.end - op.start + target;
             entry.row.start = entry.row.start - op.start + target;

@@ -56,7 +56,8 @@ TEST_CASE("every modelled call is read") {
         line("munmap(0x7f0000001000, 4096) = 0 <0.000001>", "1001.000001") +
         line("mprotect(0x7f0000000000, 4096, PROT_NONE) = 0 <0.000001>", "1001.000002") +
         line("mremap(0x7f0000000000, 4096, 8192, MREMAP_MAYMOVE|MREMAP_FIXED, 0x7f2000000000) = "
-             "0x7f2000000000 <0.000001>", "1001.000003") +
+             "0x7f2000000000 <0.000001>",
+             "1001.000003") +
         line("brk(NULL) = 0x600000 <0.000001>", "1001.000004") +
         line("madvise(0x7f2000000000, 4096, 0x66 /* MADV_??? */) = 0 <0.000001>", "1001.000005") +
         line("mlock(0x7f2000000000, 4096) = 0 <0.000001>", "1001.000006") +
@@ -64,10 +65,9 @@ TEST_CASE("every modelled call is read") {
         line("munlock(0x7f2000000000, 4096) = 0 <0.000001>", "1001.000008") +
         line("mlockall(MCL_CURRENT|MCL_FUTURE) = 0 <0.000001>", "1001.000009") +
         line("munlockall() = 0 <0.000001>", "1001.000010"));
-    constexpr call expected[] = {call::unmap,      call::protect,      call::remap,
-                                 call::set_break,  call::advise,       call::lock_range,
-                                 call::lock_range, call::unlock_range, call::lock_all,
-                                 call::unlock_all};
+    constexpr call expected[] = {
+        call::unmap,      call::protect,    call::remap,        call::set_break, call::advise,
+        call::lock_range, call::lock_range, call::unlock_range, call::lock_all,  call::unlock_all};
     REQUIRE(program.items.size() == std::size(expected));
     for (std::size_t at = 0; at < std::size(expected); ++at) {
         CHECK(program.items[at].op.what == expected[at]);
@@ -109,8 +109,9 @@ TEST_CASE("the lock order decides, not the order of the lines") {
         line("clone3({flags=CLONE_VM|CLONE_THREAD} => {parent_tid=[101]}, 88) = 101 <0.000020>") +
         line("munmap(0x7f0000000000, 4096) = 0 <0.000001>", "1001.000100") +
         line("brk(NULL) = 0x600000 <0.000001>", "1001.000110", "101")};
-    files.write("order.tsv", "# dt_us\ttid\tcall\n1000000.1\t100\tclone3\n1000130.5\t100\tmunmap\n"
-                             "1000115.0\t101\tbrk\n");
+    files.write("order.tsv",
+                "# dt_us\ttid\tcall\n1000000.1\t100\tclone3\n1000130.5\t100\tmunmap\n"
+                "1000115.0\t101\tbrk\n");
     auto const program = load_program(files.path());
     REQUIRE(program.items.size() == 2);
     CHECK(program.items[0].op.what == call::set_break);
@@ -124,18 +125,19 @@ TEST_CASE("only threads that share the root's address space count") {
         line(clear, "999.000000") +  // before the snapshot
         line(clear, "1001.000000", "999") +
         line("clone(child_stack=NULL, flags=CLONE_CHILD_SETTID|SIGCHLD, child_tidptr=0x7f) = 200 "
-             "<0.0001>", "1001.000001") +
+             "<0.0001>",
+             "1001.000001") +
         line(clear, "1001.000002", "200") +  // a fork child
         line("vfork( <unfinished ...>", "1001.000003") +
         line(clear, "1001.000004", "300") +  // a vfork child
         line("execve(\"/bin/no\", [\"no\"], 0x7ff /* 1 var */) = -1 ENOENT (No such file or "
-             "directory) <0.0001>", "1001.000005", "300") +
+             "directory) <0.0001>",
+             "1001.000005", "300") +
         line(clear, "1001.000006", "300") +
         line("execve(\"/bin/true\", [\"true\"], 0x7ff /* 1 var */) = 0 <0.0001>", "1001.000007",
              "300") +
         line("<... vfork resumed>) = 300 <0.000005>", "1001.000008") +
-        line(clear, "1001.000009", "300") +
-        line("+++ exited with 0 +++", "1001.000010", "300"));
+        line(clear, "1001.000009", "300") + line("+++ exited with 0 +++", "1001.000010", "300"));
     REQUIRE(program.items.size() == 2);
     CHECK(program.items[0].line == 6);
     CHECK(program.items[1].line == 8);
@@ -158,9 +160,11 @@ TEST_CASE("a mapping gets the file that mmap2.tsv names, whatever its path holds
         line("mmap(NULL, 4096, PROT_READ, MAP_PRIVATE, 3</tmp/a, b) = 0 \\74x\\76>, 0x2000) = "
              "0x7f3000000000 <0.000010>") +
         line("mmap(NULL, 4096, PROT_READ, MAP_SHARED, 4</tmp/other>, 0) = 0x7f3000010000 "
-             "<0.000010>", "1001.000100") +
+             "<0.000010>",
+             "1001.000100") +
         line("mmap(NULL, 4096, PROT_READ, MAP_SHARED|MAP_ANONYMOUS, -1, 0) = 0x7f3000020000 "
-             "<0.000010>", "1001.000200")};
+             "<0.000010>",
+             "1001.000200")};
     files.write("mmap2.tsv",
                 "# base_real=1000.000000\n"
                 "1000003\t100\t7f3000000000\t1000\t2000\tfe:01\t42\tr--p\t/tmp/a, b) = 0 <x>\n"
@@ -182,9 +186,10 @@ TEST_CASE("a mapping gets the file that mmap2.tsv names, whatever its path holds
 
 TEST_CASE("faults take their place among the calls") {
     strace_program const files{line("munmap(0x7f0000000000, 4096) = 0 <0.000001>", "1001.000100")};
-    files.write("faults.txt", "# base_real=1000.000000: dt_us tid page err\n"
-                              "1000050.5 100 7f0000000 6\n1000200.0 100 400 14\n"
-                              "1000300.0 777 400 4\n");
+    files.write("faults.txt",
+                "# base_real=1000.000000: dt_us tid page err\n"
+                "1000050.5 100 7f0000000 6\n1000200.0 100 400 14\n"
+                "1000300.0 777 400 4\n");
     auto const program = load_program(files.path());
     REQUIRE(program.items.size() == 3);
     CHECK(program.items[0].op.what == call::fault);
@@ -216,8 +221,9 @@ TEST_CASE("the native form is read with its threads, files and stack growth") {
 }
 
 TEST_CASE("checkpoints lie between the items before and after them") {
-    native_program const files{"100\t90\t100\t110\t120\t100\t100\tbrk\t0x600000\t0\t\n"
-                               "200\t190\t200\t210\t220\t100\t100\tbrk\t0x600000\t0\t\n"};
+    native_program const files{
+        "100\t90\t100\t110\t120\t100\t100\tbrk\t0x600000\t0\t\n"
+        "200\t190\t200\t210\t220\t100\t100\tbrk\t0x600000\t0\t\n"};
     files.write("checkpoint0.maps", "# t_mono_ns=5150 kind=cp tgid=100 tid=100 comm=a b=c\n" +
                                         std::string{initial_rows});
     auto const program = load_program(files.path());
@@ -235,8 +241,9 @@ TEST_CASE("items after the final snapshot are left out and counted") {
 }
 
 TEST_CASE("a shared mapping without VM_SHARED tells that its file was opened read-only") {
-    strace_program const files{line("mmap(NULL, 4096, PROT_READ, MAP_SHARED, 3</tmp/ro>, 0) = "
-                                    "0x7f3000000000 <0.000010>")};
+    strace_program const files{
+        line("mmap(NULL, 4096, PROT_READ, MAP_SHARED, 3</tmp/ro>, 0) = "
+             "0x7f3000000000 <0.000010>")};
     std::string const row = "7f3000000000-7f3000001000 r--s 00000000 fe:01 9        /tmp/ro";
     files.write("final.maps", row + "\n");
     files.write("final.vmflags", row + "\tAnonymous=0\tVmFlags=rd mr me ms\n");

@@ -62,10 +62,10 @@ inline constexpr std::string_view initial_rows =
 class strace_program : public temporary_directory {
 public:
     explicit strace_program(std::string_view calls) {
-        write("initial.maps", "# t_real=1000.000000 kind=exec tgid=100 tid=100\n" +
-                                  std::string{initial_rows});
-        write("final.maps", "# t_real=2000.000000 kind=exit tgid=100 tid=100\n" +
-                                std::string{initial_rows});
+        write("initial.maps",
+              "# t_real=1000.000000 kind=exec tgid=100 tid=100\n" + std::string{initial_rows});
+        write("final.maps",
+              "# t_real=2000.000000 kind=exit tgid=100 tid=100\n" + std::string{initial_rows});
         write("trace.strace", calls);
     }
 };
