@@ -31,8 +31,8 @@ inline std::uint64_t nanoseconds_since(measuring_clock::time_point start) noexce
             .count());
 }
 
-/// Busy work of that length. `yields`: offers the processor to others meanwhile, so that more threads
-/// than cores hold their locks at the same time, as they would on cores of their own.
+/// Busy work of that length. `yields`: offers the processor to others meanwhile, so that more
+/// threads than cores hold their locks at the same time, as they would on cores of their own.
 inline void work_for(std::uint64_t ns, bool yields) noexcept {
     if (ns == 0) return;
     auto const start = measuring_clock::now();
