@@ -92,7 +92,7 @@ result_row measure_one(run_options const& run, workload const& w, std::uint64_t 
     // The same for all policies of a round, so that they see the same transactions.
     request.seed = derived_seed(run.seed, round);
     request.check = run.check;
-    request.hold_yields = !run.busy_hold && threads > usable_cores();
+    request.hold_yields = w.hold_yields && threads > usable_cores();
     auto row = row_for(policy, w.name, threads, run.seed, round);
     bool const on_locks = w.picks != choice::vma_mix;
     if (on_locks) {

@@ -178,7 +178,7 @@ void add_common(texts& given) {
 struct run_form {
     texts given;
     bool check = false;
-    bool busy_hold = false;
+    bool yield_in_hold = false;
 
     explicit run_form(CLI::App& app) : given(app) {
         given.add("--workload", "W", "what to run; `list` names the workloads");
@@ -191,11 +191,10 @@ struct run_form {
         given.add("--zipf", "T", "skew of workload zipf; 0 is uniform");
         given.add("--hot-position", "F",
                   "where workload hotspot takes the hot lock: 0 first, 1 last");
-        given.add(
-            "--hold-ns", "H",
-            "busy work after each acquisition, in nanoseconds; with more threads than cores it "
-            "yields meanwhile, unless --busy-hold");
-        app.add_flag("--busy-hold", busy_hold, "never yield in the hold");
+        given.add("--hold-ns", "H", "busy work after each acquisition, in nanoseconds");
+        app.add_flag("--yield-in-hold", yield_in_hold,
+                     "with more threads than cores the busy work yields its core, so that as many "
+                     "transactions overlap as there are threads");
         given.add("--order", "O", "order of acquisition: random, ascending, fixed or reorder");
         given.add("--seconds", "S", "measured time of each row");
         given.add("--commits", "N", "commits of each row in all, instead of --seconds");
@@ -301,8 +300,8 @@ run_options read_run(run_form const& form, known_policies const& known, std::uin
     read_common(given, run.out, run.seed);
     run.policies = read_policies(given, known);
     run.check = form.check;
-    run.busy_hold = form.busy_hold;
     choose_workloads(given, run, cores);
+    for (auto& w : run.workloads) w.hold_yields = w.hold_yields || form.yield_in_hold;
     if (auto const text = given.find("--order"); text && run.preset == "hellstrom") {
         // The preset holds both orders; asking for one picks it instead of bending both.
         std::erase_if(run.workloads, [&](workload const& w) {

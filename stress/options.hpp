@@ -26,7 +26,6 @@ struct run_options {
     std::uint64_t rounds = 3;
     std::uint64_t seed = 0;
     bool check = false;
-    bool busy_hold = false;  ///< the hold keeps its core, even with more threads than cores
     std::filesystem::path out;
     std::string preset;  ///< empty: none
     std::string scaled;  ///< what the preset changes against what was published

@@ -18,6 +18,7 @@ preset contended() {
     w.locks = 16;
     w.locks_per_transaction = 4;
     w.hold_ns = 1000;
+    w.hold_yields = true;
     w.threads = {4};
     return {.name = "contended",
             .description = "16 locks, 4 per transaction, all exclusive, 1 us hold, 4 threads",
@@ -34,6 +35,7 @@ preset hellstrom(std::uint64_t cores) {
     bool const few_cores = cores < 4;
     // 1 ns is what it takes to yield once after each acquisition.
     if (few_cores) random.hold_ns = 1;
+    random.hold_yields = true;
     auto ascending = random;
     ascending.name = "hellstrom_ascending";
     ascending.sequence = order::ascending;

@@ -41,6 +41,7 @@ struct workload {
     std::uint64_t hot_locks = 1;
     double hot_percent = 0;
     std::uint64_t hold_ns = 0;       ///< busy work after each acquisition
+    bool hold_yields = false;        ///< where threads outnumber cores the hold yields its core
     std::uint64_t all_held_ns = 0;   ///< sleep while all locks are held
     bool transfers = false;          ///< the locks guard balances that are moved about
     bool mixed_with_single = false;  ///< each third thread takes one lock, each third reorders
