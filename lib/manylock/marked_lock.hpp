@@ -112,6 +112,13 @@ public:
         auto const kept = word_.load(platform::relaxed) & detached_bit;  // relaxed: nobody else writes
         word_.store((word{sequence} << 32) | kept, platform::release);   // (M2) release; pairs (M1)
     }
+    /// Takes the mark of the umbrella's holder off again; nothing if there is none.
+    void unmark(std::uint32_t sequence) noexcept {
+        auto const w = word_.load(platform::relaxed);  // relaxed: nobody else writes a marked word
+        if (sequence_of(w) != sequence) return;
+        // (M2) release; pairs (M1)
+        word_.store((word{sequence - 1} << 32) | (w & detached_bit), platform::release);
+    }
     void set_detached() noexcept {
         word_.fetch_or(detached_bit, platform::release);  // release; pairs with try_enter
     }

@@ -95,7 +95,8 @@ public:
         return static_cast<bool>(answer);
     }
 
-    /// Gives one lock back before the end. Under umbrella nothing happens: all are released at the end.
+    /// Gives one lock back before the end. Under umbrella a mark is taken off, so that readers may enter;
+    /// the umbrella itself stays until the end.
     void release(lock_type& lock);
     /// Marks an object as gone, under its exclusive lock: waiters and later requests get `stale`.
     void detach(lock_type& lock);

@@ -200,8 +200,10 @@ void basic_transaction<Config>::release(lock_type& lock) {
         // Nothing is held any more: wounds for the sake of what was held are void.
         if (me.holds.held() == 0) next_attempt();
     } else {
-        check_use(block_->under_umbrella, "lock released that is not held: double unlock?");
-        (void)lock;
+        check_use(block_ != nullptr && block_->under_umbrella,
+                  "lock released that is not held: double unlock?");
+        // relaxed: the number is ours while we hold the umbrella
+        lock.unmark(core_->sequence.load(platform::relaxed));
     }
 }
 

@@ -394,7 +394,7 @@ TEST_CASE("no_wait: whoever holds something restarts at any conflict") {
     CHECK(t.elder.holds(t.b, mode::exclusive));
 }
 
-TEST_CASE("lock_ordering: in order it waits; out of order it tries and restarts") {
+TEST_CASE("lock_ordering: in order it waits and out of order it tries and restarts") {
     using domain_type = manylock::domain<manylock::policies::lock_ordering>;
     domain_type domain;
     std::array<domain_type::lock_type, 3> locks;

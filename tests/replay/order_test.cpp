@@ -100,7 +100,7 @@ TEST_CASE("disjoint items wait for nothing and share a level") {
     CHECK(order.width_max == 4);
 }
 
-TEST_CASE("a write waits for the writer before it; touching ends do not meet") {
+TEST_CASE("a write waits for the writer before it and touching ends do not meet") {
     footprint_list list;
     add(list, 0, 0x1000, 0x2000, true);
     add(list, 1, 0x2000, 0x3000, true);
