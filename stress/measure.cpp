@@ -101,6 +101,7 @@ result_row measure_one(run_options const& run, workload const& w, std::uint64_t 
         row.read_percent = w.read_percent;
         row.hold_ns = w.hold_ns;
         if (w.picks == choice::zipf) row.zipf = w.zipf;
+        if (request.hold_yields && w.hold_ns > 0) row.hold = "yields";
     }
     auto const& runner = find_runner(policy);
     fill_outcome(row, runner.run(request), runner.facts(), !on_locks);

@@ -57,6 +57,7 @@ struct result_row {
     count held_list_bytes_max;
     count lock_bytes;
     std::string check;  ///< "ok", "failed" or empty
+    std::string hold;   ///< "yields" if the hold offered its core to others, else empty
 
     friend bool operator==(result_row const&, result_row const&) = default;
 };
@@ -69,7 +70,7 @@ struct column {
 };
 
 /// The contract, in order.
-inline constexpr std::array<column, 38> columns{{
+inline constexpr std::array<column, 39> columns{{
     {"policy", &result_row::policy},
     {"workload", &result_row::workload},
     {"platform", &result_row::platform},
@@ -108,6 +109,7 @@ inline constexpr std::array<column, 38> columns{{
     {"held_list_bytes_max", &result_row::held_list_bytes_max},
     {"lock_bytes", &result_row::lock_bytes},
     {"check", &result_row::check},
+    {"hold", &result_row::hold},
 }};
 
 /// A reason a restart can have, as one column.

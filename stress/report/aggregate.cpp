@@ -151,6 +151,11 @@ std::vector<panel> make_panels(std::vector<result_row> const& rows) {
             panels.push_back(std::move(p));
         }
         add_row(panels[at->second], row);
+        auto& description = panels[at->second].description;
+        if (row.hold == "yields" && description.find("yields") == std::string::npos) {
+            description += "; the hold yields where threads outnumber cores, so there throughput "
+                           "and latency are not to be quoted";
+        }
     }
     for (auto& p : panels) {
         std::sort(p.threads.begin(), p.threads.end());

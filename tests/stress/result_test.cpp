@@ -24,7 +24,7 @@ constexpr char const* contract =
     "restarts_cycle,"
     "restarts_precaution,restarts_max_of_one_transaction,fallbacks,latency_ns_p50,latency_ns_p99,"
     "latency_ns_p999,"
-    "latency_ns_max,wait_ns,detector_walks,detector_edges,held_list_bytes_max,lock_bytes,check";
+    "latency_ns_max,wait_ns,detector_walks,detector_edges,held_list_bytes_max,lock_bytes,check,hold";
 
 result_row sample() {
     result_row row;
