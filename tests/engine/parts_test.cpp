@@ -260,6 +260,21 @@ TEST_CASE("queue: served oldest first, upgrades before all") {
     CHECK(std::is_sorted(order.begin(), order.end()));
 }
 
+TEST_CASE("uncontended: no stamp is drawn and no block comes from the shared pool") {
+    using domain_type = manylock::domain<manylock::policies::wound_wait>;
+    domain_type domain;
+    domain_type::lock_type locks[3];
+    for (int i = 0; i < 100; ++i) {
+        domain.run([&](auto& txn) {
+            for (auto& lock : locks) txn.lock(lock, i % 2 == 0 ? mode::shared : mode::exclusive);
+            CHECK_FALSE(txn.age().drawn());
+        });
+        domain.read(locks[0], [] {});
+    }
+    CHECK(domain.core().shared.last_stamp.load() == 0);
+    CHECK(domain.core().shared.pool.size() == 1);
+}
+
 TEST_CASE("sizes: 16 bytes a lock and 8 under umbrella") {
     if (manylock::checks_enabled) return;  // checked builds carry the domain
     CHECK(sizeof(lock_type) == 16);
