@@ -295,6 +295,34 @@ TEST_CASE("wait_die: a reader that joins ahead of a queued writer makes it die")
     CHECK(answer.reason() == restart_reason::died);
 }
 
+TEST_CASE("wait_die: an elder that queues ahead of a waiter makes it die at once") {
+    using domain_type = manylock::domain<manylock::policies::wait_die>;
+    domain_type domain;
+    domain_type::lock_type clock;
+    domain_type::lock_type l;
+    domain_type::lock_type m;
+    auto elder = domain.begin();
+    auto middle = domain.begin();
+    auto youngest = domain.begin();
+    REQUIRE(elder.acquire(clock));
+    make_younger(middle, clock);
+    make_younger(youngest, clock);
+    REQUIRE(youngest.acquire(l));
+    REQUIRE(middle.acquire(m));
+    actor a;
+    actor b;
+    auto middle_waits = acquires(a, middle, l);
+    until([&] { return l.waiter_count() == 1; });
+    auto elder_waits = acquires(b, elder, l);
+    // The holder has not moved: it is the elder's arrival that ends the wait.
+    auto const answer = middle_waits.get();
+    REQUIRE(answer.is_restart());
+    CHECK(answer.reason() == restart_reason::died);
+    CHECK(youngest.holds(l, mode::exclusive));
+    youngest.commit();
+    CHECK(elder_waits.get() == status::granted);
+}
+
 TEST_CASE_TEMPLATE("upgrade: it waits for the other readers only", P, manylock::policies::wound_wait,
                    manylock::policies::wait_die, manylock::policies::cycle_detection,
                    manylock::policies::cycle_detection_bgl) {
