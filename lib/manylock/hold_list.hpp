@@ -180,7 +180,8 @@ public:
             remember_hole(e);
         } else {
             size_.store(n, platform::release);  // release: as in hold::clear
-            if (in_order_) return &at(n);
+            if (n == 0) holes_.clear();
+            if (in_order_ && held_ == n) return &at(n);  // no hole below it either
         }
         return latest ? &e : nullptr;
     }
@@ -227,8 +228,10 @@ private:
     [[nodiscard]] std::uint32_t own_size() const noexcept {
         return size_.load(platform::relaxed);  // relaxed: only we store it
     }
+    /// Holes among the first entries are not worth remembering: there are few, and reserve() takes the
+    /// next one while it is among them.
     void remember_hole(entry const& e) noexcept {
-        for (std::uint32_t chunk = 0; chunk < chunks_.size(); ++chunk) {
+        for (std::uint32_t chunk = 1; chunk < chunks_.size(); ++chunk) {
             auto const* const first = chunks_[chunk].load(platform::relaxed);  // relaxed: ours
             if (first == nullptr) return;
             auto const length = first_chunk << chunk;

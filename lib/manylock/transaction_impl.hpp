@@ -212,6 +212,10 @@ template <class Config>
 void basic_transaction<Config>::lower_highest_rank(std::uintptr_t released,
                                                    detail::hold<Config> const* before) noexcept {
     auto& me = *block_;
+    if (me.holds.held() == 0) {
+        me.highest_rank = 0;
+        return;
+    }
     if (released < me.highest_rank) return;
     if (before != nullptr) {
         me.highest_rank = before->highest_before;

@@ -128,9 +128,10 @@ public:
             }
         }
         if (youngest == nullptr) return verdict::outdated;
-        if (youngest->node == &self_) return verdict::self_is_victim;
-        // release; pairs with is_victim. Void once that wait has ended.
+        // release; pairs with is_victim. Void once that wait has ended. Ourselves too: until we have left
+        // our queue, another detector must not choose a second victim for our sake.
         youngest->node->victim_wait.store(youngest->wait, platform::release);
+        if (youngest->node == &self_) return verdict::self_is_victim;
         youngest->node->park.deliver(signal::poke);
         return verdict::broken;
     }

@@ -466,6 +466,124 @@ TEST_CASE("lock_ordering: a named rank decides, and falls when the lock is given
     CHECK(wait.get() == status::granted);
 }
 
+TEST_CASE("lock_ordering: out-of-order releases leave no rank behind") {
+    using domain_type = manylock::domain<manylock::policies::lock_ordering>;
+    domain_type domain;
+    std::array<domain_type::lock_type, 5> locks;
+    auto other = domain.begin();
+    REQUIRE(other.acquire(locks[4]));
+    auto txn = domain.begin();
+    REQUIRE(txn.acquire_ranked(locks[0], mode::exclusive, 10));
+    REQUIRE(txn.acquire_ranked(locks[1], mode::exclusive, 5));
+    REQUIRE(txn.acquire_ranked(locks[2], mode::exclusive, 20));
+    txn.release(locks[0]);
+    txn.release(locks[2]);
+    SUBCASE("with something still held") {}
+    SUBCASE("with nothing held any more") {
+        txn.release(locks[1]);
+        REQUIRE(txn.acquire_ranked(locks[3], mode::exclusive, 3));
+    }
+    actor a;
+    auto wait = a.does([&] { return txn.acquire_ranked(locks[4], mode::exclusive, 7); });
+    until([&] { return locks[4].waiter_count() == 1; });  // in order: above 5, or above 3
+    other.commit();
+    CHECK(wait.get() == status::granted);
+}
+
+TEST_CASE("wait_die: an elder that queues ahead makes a queued younger one die at once") {
+    using domain_type = manylock::domain<manylock::policies::wait_die>;
+    domain_type domain;
+    domain_type::lock_type ages;
+    domain_type::lock_type mine;
+    domain_type::lock_type wanted;
+    auto elder = domain.begin();
+    auto middle = domain.begin();
+    auto youngest = domain.begin();
+    REQUIRE(elder.acquire(ages));
+    make_younger(middle, ages);
+    make_younger(youngest, ages);
+    REQUIRE(youngest.acquire(wanted));
+    REQUIRE(middle.acquire(mine));
+    actor middle_thread;
+    actor elder_thread;
+    auto wait = acquires(middle_thread, middle, wanted);
+    until([&] { return wanted.waiter_count() == 1; });
+    auto ahead = acquires(elder_thread, elder, wanted);
+    auto const answer = wait.get();  // the holder has not moved
+    REQUIRE(answer.is_restart());
+    CHECK(answer.reason() == restart_reason::died);
+    middle.abandon();
+    youngest.commit();
+    CHECK(ahead.get() == status::granted);
+    elder.commit();
+}
+
+namespace {
+
+/// cycle_detection whose walker can be stopped between being chosen and leaving its queue.
+struct gated {
+    static constexpr char const* name = "gated";
+    static constexpr manylock::policy_needs needs{.stamps = true, .held_list = true};
+    static constexpr restart_reason reason = restart_reason::deadlock;
+    static constexpr manylock::decision on_conflict(manylock::conflict const&) noexcept {
+        return manylock::decision::wait;
+    }
+    template <class View>
+    static bool on_wait(View& view) {
+        bool const victim = manylock::policies::cycle_detection::on_wait(view);
+        walks.fetch_add(1);
+        if (victim && gate.load() == closed) {
+            gate.store(reached);
+            until([] { return gate.load() == open; });
+        }
+        return victim;
+    }
+    enum { open, closed, reached };
+    static inline std::atomic<int> gate{open};
+    static inline std::atomic<int> walks{0};
+};
+
+}  // namespace
+
+TEST_CASE("detection: who is chosen and has not left yet is no reason for a second victim") {
+    using domain_type = manylock::domain<gated>;
+    domain_type domain;
+    domain_type::lock_type ages;
+    domain_type::lock_type m;
+    domain_type::lock_type v1;
+    domain_type::lock_type v2;
+    auto first = domain.begin();
+    auto middle = domain.begin();
+    auto victim = domain.begin();
+    auto youngest = domain.begin();
+    REQUIRE(first.acquire(ages));
+    make_younger(middle, ages);
+    make_younger(victim, ages);
+    make_younger(youngest, ages);
+    REQUIRE(middle.acquire_shared(m));
+    REQUIRE(youngest.acquire_shared(m));
+    REQUIRE(victim.acquire(v1));
+    REQUIRE(victim.acquire(v2));
+    actor middle_thread;
+    actor victim_thread;
+    actor youngest_thread;
+    gated::gate.store(gated::closed);
+    auto middle_waits = acquires(middle_thread, middle, v1);
+    until([&] { return v1.waiter_count() == 1; });
+    auto chosen = acquires(victim_thread, victim, m);  // closes the cycle with middle
+    until([] { return gated::gate.load() == gated::reached; });
+    int const before = gated::walks.load();
+    auto youngest_waits = acquires(youngest_thread, youngest, v2);  // would close another
+    until([&] { return gated::walks.load() > before; });
+    CHECK_FALSE(is_ready(youngest_waits));
+    gated::gate.store(gated::open);
+    CHECK(chosen.get().is_restart());
+    victim.abandon();
+    CHECK(middle_waits.get() == status::granted);
+    CHECK(youngest_waits.get() == status::granted);
+    CHECK(domain.stats().restarts() == 1);
+}
+
 TEST_CASE_TEMPLATE("detection: waiting alone is no reason to restart", P,
                    manylock::policies::cycle_detection, manylock::policies::cycle_detection_bgl) {
     two<P> t;
