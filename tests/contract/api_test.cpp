@@ -110,7 +110,8 @@ TEST_CASE_TEMPLATE("exception: anywhere in the body everything is released and n
     CHECK(domain.stats()[manylock::counter::abandons] == locks.size() + 1);
 }
 
-TEST_CASE_TEMPLATE("restart: one that a body swallows is carried out all the same", P, EVERY_POLICY) {
+TEST_CASE_TEMPLATE("restart: one that a body swallows is carried out all the same", P,
+                   EVERY_POLICY) {
     manylock::domain<P> domain;
     typename manylock::domain<P>::lock_type a;
     int runs = 0;
@@ -141,7 +142,8 @@ TEST_CASE("restart: the thrown one is no std::exception") {
     CHECK_FALSE(std::is_base_of_v<std::exception, manylock::restart>);
 }
 
-TEST_CASE_TEMPLATE("retry: the hook sees every restart and the bound ends in abandon", P, EVERY_POLICY) {
+TEST_CASE_TEMPLATE("retry: the hook sees every restart and the bound ends in abandon", P,
+                   EVERY_POLICY) {
     manylock::domain<P> domain;
     typename manylock::domain<P>::lock_type a;
     std::vector<std::uint64_t> seen;
@@ -149,11 +151,12 @@ TEST_CASE_TEMPLATE("retry: the hook sees every restart and the bound ends in aba
         txn.lock(a);
         (void)txn.restart_because(restart_reason::injected);
     };
-    auto const retry = manylock::retry_options{.max_attempts = 3, .on_restart = [&](auto reason, auto n) {
-                                                   CHECK(reason == restart_reason::injected);
-                                                   CHECK_FALSE(a.busy());  // it holds nothing
-                                                   seen.push_back(n);
-                                               }};
+    auto const retry =
+        manylock::retry_options{.max_attempts = 3, .on_restart = [&](auto reason, auto n) {
+                                    CHECK(reason == restart_reason::injected);
+                                    CHECK_FALSE(a.busy());  // it holds nothing
+                                    seen.push_back(n);
+                                }};
     try {
         domain.run(retry, body);
         FAIL("it committed");
@@ -165,7 +168,8 @@ TEST_CASE_TEMPLATE("retry: the hook sees every restart and the bound ends in aba
     CHECK_FALSE(a.busy());
 }
 
-TEST_CASE_TEMPLATE("deadline: one that passes changes nothing and lets those behind in", P, EVERY_POLICY) {
+TEST_CASE_TEMPLATE("deadline: one that passes changes nothing and lets those behind in", P,
+                   EVERY_POLICY) {
     manylock::domain<P> domain;
     typename manylock::domain<P>::lock_type a;
     auto holder = domain.begin();
@@ -202,7 +206,8 @@ TEST_CASE_TEMPLATE("deadline: a writer that gives up lets the readers behind it 
     CHECK(domain.stats().restarts() == 0);
 }
 
-TEST_CASE_TEMPLATE("cancel: a stop requested beforehand cancels only what would wait", P, EVERY_POLICY) {
+TEST_CASE_TEMPLATE("cancel: a stop requested beforehand cancels only what would wait", P,
+                   EVERY_POLICY) {
     manylock::domain<P> domain;
     typename manylock::domain<P>::lock_type a;
     std::stop_source stop;
@@ -229,7 +234,8 @@ TEST_CASE_TEMPLATE("lock_all: takes a range of locks or of pointers", P, EVERY_P
     for (auto& lock : locks) CHECK_FALSE(lock.busy());
 }
 
-TEST_CASE_TEMPLATE("guard: a scope gives back what it took and nothing else", P, EVERY_OBJECT_POLICY) {
+TEST_CASE_TEMPLATE("guard: a scope gives back what it took and nothing else", P,
+                   EVERY_OBJECT_POLICY) {
     manylock::domain<P> domain;
     typename manylock::domain<P>::lock_type a;
     typename manylock::domain<P>::lock_type b;
@@ -246,7 +252,8 @@ TEST_CASE_TEMPLATE("guard: a scope gives back what it took and nothing else", P,
     });
 }
 
-TEST_CASE_TEMPLATE("detach: waiters and later requests find the object stale", P, EVERY_OBJECT_POLICY) {
+TEST_CASE_TEMPLATE("detach: waiters and later requests find the object stale", P,
+                   EVERY_OBJECT_POLICY) {
     manylock::domain<P> domain;
     typename manylock::domain<P>::lock_type a;
     auto owner = domain.begin();
@@ -282,7 +289,8 @@ TEST_CASE_TEMPLATE("detach: under umbrella later requests and readers find it st
     CHECK_FALSE(domain.read(a, [] { FAIL("a detached object was read"); }));
 }
 
-TEST_CASE_TEMPLATE("context: a transaction may begin on one thread and end on another", P, EVERY_POLICY) {
+TEST_CASE_TEMPLATE("context: a transaction may begin on one thread and end on another", P,
+                   EVERY_POLICY) {
     manylock::domain<P> domain;
     typename manylock::domain<P>::lock_type a;
     typename manylock::domain<P>::lock_type b;
@@ -301,7 +309,8 @@ TEST_CASE_TEMPLATE("many: a hundred thousand locks in one transaction", P, EVERY
     constexpr std::size_t n = 100'000;
     auto const locks = std::make_unique<typename manylock::domain<P>::lock_type[]>(n);
     domain.run([&](auto& txn) {
-        for (std::size_t i = 0; i < n; ++i) txn.lock(locks[i], i % 3 == 0 ? mode::shared : mode::exclusive);
+        for (std::size_t i = 0; i < n; ++i)
+            txn.lock(locks[i], i % 3 == 0 ? mode::shared : mode::exclusive);
         for (std::size_t i = 0; i < n; i += 3) CHECK(txn.holds(locks[i], mode::shared));
         std::size_t held_already = 0;
         for (std::size_t i = 1; i < n; i += 3) {
@@ -312,7 +321,8 @@ TEST_CASE_TEMPLATE("many: a hundred thousand locks in one transaction", P, EVERY
     for (std::size_t i = 0; i < n; ++i) REQUIRE_FALSE(locks[i].busy());
 }
 
-TEST_CASE_TEMPLATE("release: holes in the list of holds do not lose a lock", P, EVERY_OBJECT_POLICY) {
+TEST_CASE_TEMPLATE("release: holes in the list of holds do not lose a lock", P,
+                   EVERY_OBJECT_POLICY) {
     manylock::domain<P> domain;
     constexpr std::size_t n = 40;
     std::array<typename manylock::domain<P>::lock_type, n> locks;
@@ -377,7 +387,8 @@ TEST_CASE_TEMPLATE("read: waits for an exclusive holder and holds up the next", 
     until([&] { return waiting(domain, a) == 1; });
     holder.commit();
     auto const how = read.get();
-    CHECK(how == (P::needs.umbrella ? manylock::read_status::fell_back : manylock::read_status::fast));
+    CHECK(how ==
+          (P::needs.umbrella ? manylock::read_status::fell_back : manylock::read_status::fast));
     CHECK(domain.stats()[manylock::counter::fallbacks] == (P::needs.umbrella ? 1 : 0));
     actor w;
     auto txn = domain.begin();
@@ -389,13 +400,15 @@ TEST_CASE_TEMPLATE("read: waits for an exclusive holder and holds up the next", 
     txn.commit();
 }
 
-TEST_CASE_TEMPLATE("umbrella: one end unmarks everything on every way out", P, manylock::policies::umbrella) {
+TEST_CASE_TEMPLATE("umbrella: one end unmarks everything on every way out", P,
+                   manylock::policies::umbrella) {
     manylock::domain<P> domain;
     constexpr std::size_t n = 10'000;
     auto const locks = std::make_unique<typename manylock::domain<P>::lock_type[]>(n);
     auto const all_free = [&] {
         for (std::size_t i = 0; i < n; ++i) {
-            if (domain.try_read_lock(locks[i]).status() != manylock::read_status::fast) return false;
+            if (domain.try_read_lock(locks[i]).status() != manylock::read_status::fast)
+                return false;
         }
         return true;
     };

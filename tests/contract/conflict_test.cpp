@@ -195,7 +195,8 @@ TEST_CASE("zero locks: an elder that holds nothing wounds nobody") {
     CHECK(domain.stats()[manylock::counter::wounds] == 0);
 }
 
-TEST_CASE_TEMPLATE("zero locks: one that holds nothing waits and never restarts", P, EVERY_OBJECT_POLICY) {
+TEST_CASE_TEMPLATE("zero locks: one that holds nothing waits and never restarts", P,
+                   EVERY_OBJECT_POLICY) {
     manylock::domain<P> domain;
     typename manylock::domain<P>::lock_type a;
     auto holder = domain.begin();
@@ -323,9 +324,9 @@ TEST_CASE("wait_die: an elder that queues ahead of a waiter makes it die at once
     CHECK(elder_waits.get() == status::granted);
 }
 
-TEST_CASE_TEMPLATE("upgrade: it waits for the other readers only", P, manylock::policies::wound_wait,
-                   manylock::policies::wait_die, manylock::policies::cycle_detection,
-                   manylock::policies::cycle_detection_bgl) {
+TEST_CASE_TEMPLATE("upgrade: it waits for the other readers only", P,
+                   manylock::policies::wound_wait, manylock::policies::wait_die,
+                   manylock::policies::cycle_detection, manylock::policies::cycle_detection_bgl) {
     manylock::domain<P> domain;
     typename manylock::domain<P>::lock_type clock;
     typename manylock::domain<P>::lock_type a;
@@ -363,7 +364,8 @@ TEST_CASE_TEMPLATE("upgrade: it goes ahead of a queued writer", P, manylock::pol
     CHECK(written.get() == status::granted);
 }
 
-TEST_CASE_TEMPLATE("two upgraders: the elder gets it and the younger restarts", P, EVERY_FAIR_POLICY) {
+TEST_CASE_TEMPLATE("two upgraders: the elder gets it and the younger restarts", P,
+                   EVERY_FAIR_POLICY) {
     manylock::domain<P> domain;
     typename manylock::domain<P>::lock_type clock;
     typename manylock::domain<P>::lock_type a;

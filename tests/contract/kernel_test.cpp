@@ -14,7 +14,8 @@ using namespace contract;
 
 TEST_SUITE_BEGIN("kernel");
 
-TEST_CASE_TEMPLATE("mutex: nobody gets in while it is held with or without a transaction", P, EVERY_POLICY) {
+TEST_CASE_TEMPLATE("mutex: nobody gets in while it is held with or without a transaction", P,
+                   EVERY_POLICY) {
     using domain_type = manylock::domain<P>;
     for (bool const hold_by_transaction : {false, true}) {
         for (bool const ask_by_transaction : {false, true}) {
@@ -55,7 +56,8 @@ TEST_CASE_TEMPLATE("mutex: nobody gets in while it is held with or without a tra
     }
 }
 
-TEST_CASE_TEMPLATE("abba: taken by lock or by try and resolved or given up", P, EVERY_OBJECT_POLICY) {
+TEST_CASE_TEMPLATE("abba: taken by lock or by try and resolved or given up", P,
+                   EVERY_OBJECT_POLICY) {
     for (bool const first_by_try : {false, true}) {
         for (bool const resolve : {false, true}) {
             manylock::domain<P> domain;
@@ -136,9 +138,13 @@ void stress(std::size_t n, std::size_t threads, int rounds, bool reorder, bool s
 
 }  // namespace
 
-TEST_CASE_TEMPLATE("stress: in order", P, EVERY_POLICY) { stress<P>(16, 4, 60, false, false); }
+TEST_CASE_TEMPLATE("stress: in order", P, EVERY_POLICY) {
+    stress<P>(16, 4, 60, false, false);
+}
 
-TEST_CASE_TEMPLATE("stress: reordered", P, EVERY_POLICY) { stress<P>(16, 4, 60, true, false); }
+TEST_CASE_TEMPLATE("stress: reordered", P, EVERY_POLICY) {
+    stress<P>(16, 4, 60, true, false);
+}
 
 TEST_CASE_TEMPLATE("stress: two thousand locks with single ones mixed in", P, EVERY_POLICY) {
     stress<P>(2'046, 6, 2, true, true);

@@ -15,10 +15,11 @@ struct named {
 
 class catching {
 public:
-    catching() : former_{manylock::set_misuse_handler([](char const* s) {
-        last = s;
-        throw named{s};
-    })} {
+    catching()
+        : former_{manylock::set_misuse_handler([](char const* s) {
+              last = s;
+              throw named{s};
+          })} {
         last.clear();
     }
     ~catching() { manylock::set_misuse_handler(former_); }
@@ -98,7 +99,8 @@ TEST_CASE_TEMPLATE("misuse: two live transactions of one domain in one context",
           "two live transactions of one domain in one context");
 }
 
-TEST_CASE_TEMPLATE("misuse: a read and a transaction of one domain inside each other", P, EVERY_POLICY) {
+TEST_CASE_TEMPLATE("misuse: a read and a transaction of one domain inside each other", P,
+                   EVERY_POLICY) {
     manylock::domain<P> domain;
     typename manylock::domain<P>::lock_type a;
     CHECK(misuse_of([&] { domain.run([&](auto&) { domain.read(a, [] {}); }); }) ==
@@ -117,8 +119,9 @@ TEST_CASE("misuse: domains nested against their declared order") {
           "domains nested against their declared order");
 }
 
-TEST_CASE_TEMPLATE("misuse: commit of a transaction that must restart and rollback of one that need not", P,
-                   EVERY_POLICY) {
+TEST_CASE_TEMPLATE(
+    "misuse: commit of a transaction that must restart and rollback of one that need not", P,
+    EVERY_POLICY) {
     manylock::domain<P> domain;
     auto txn = domain.begin();
     CHECK(misuse_of([&] { txn.rollback(); }) ==
@@ -141,7 +144,8 @@ TEST_CASE("misuse: unlocking a Lockable twice") {
     manylock::lockable<domain_type> mutex{domain, a};
     mutex.lock();
     mutex.unlock();
-    CHECK(misuse_of([&] { mutex.unlock(); }) == "unlock of a lock that is not held: double unlock?");
+    CHECK(misuse_of([&] { mutex.unlock(); }) ==
+          "unlock of a lock that is not held: double unlock?");
 }
 
 TEST_SUITE_END();

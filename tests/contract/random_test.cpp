@@ -34,9 +34,7 @@ public:
         inside_.fetch_sub(m == mode::exclusive ? writer : 1, std::memory_order_relaxed);
     }
     /// The caller is inside shared and becomes the only one.
-    bool upgrade() {
-        return inside_.fetch_add(writer - 1, std::memory_order_relaxed) == 1;
-    }
+    bool upgrade() { return inside_.fetch_add(writer - 1, std::memory_order_relaxed) == 1; }
     [[nodiscard]] int value() const { return inside_.load(std::memory_order_relaxed); }
 
 private:
@@ -126,7 +124,8 @@ private:
         auto const m = draw(3) == 0 ? mode::shared : mode::exclusive;
         switch (draw(12)) {
             case 0: return got(c, m, txn.try_acquire(c.lock, m));
-            case 1: return got(c, m, txn.acquire_for(c.lock, m, std::chrono::microseconds{draw(200)}));
+            case 1:
+                return got(c, m, txn.acquire_for(c.lock, m, std::chrono::microseconds{draw(200)}));
             case 2: {
                 std::stop_source stop;
                 if (draw(2) == 0) stop.request_stop();
@@ -218,7 +217,8 @@ TEST_CASE_TEMPLATE("random: everything at once", P, EVERY_POLICY) {
 }
 
 TEST_CASE_TEMPLATE("random: everything at once without spinning", P, EVERY_POLICY) {
-    everything_at_random<manylock::domain<P, manylock::options{.spin_limit = 0, .yield_limit = 0}>>(4, 700);
+    everything_at_random<manylock::domain<P, manylock::options{.spin_limit = 0, .yield_limit = 0}>>(
+        4, 700);
 }
 
 TEST_CASE_TEMPLATE("random: everything at once with published holds and events", P, EVERY_POLICY) {

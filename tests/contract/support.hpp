@@ -23,19 +23,19 @@
 #undef MANYLOCK_REGISTER_POLICY
 TYPE_TO_STRING(manylock::policies::cycle_detection_bgl);
 
-#define EVERY_POLICY \
-    manylock::policies::umbrella, manylock::policies::wound_wait, manylock::policies::wait_die,        \
-        manylock::policies::cycle_detection, manylock::policies::cycle_detection_bgl,                  \
+#define EVERY_POLICY                                                                            \
+    manylock::policies::umbrella, manylock::policies::wound_wait, manylock::policies::wait_die, \
+        manylock::policies::cycle_detection, manylock::policies::cycle_detection_bgl,           \
         manylock::policies::lock_ordering, manylock::policies::no_wait
 /// Those whose objects are locked one by one.
-#define EVERY_OBJECT_POLICY                                                                            \
-    manylock::policies::wound_wait, manylock::policies::wait_die, manylock::policies::cycle_detection, \
-        manylock::policies::cycle_detection_bgl, manylock::policies::lock_ordering,                    \
-        manylock::policies::no_wait
+#define EVERY_OBJECT_POLICY                                                           \
+    manylock::policies::wound_wait, manylock::policies::wait_die,                     \
+        manylock::policies::cycle_detection, manylock::policies::cycle_detection_bgl, \
+        manylock::policies::lock_ordering, manylock::policies::no_wait
 /// Those that promise that the eldest never restarts.
-#define EVERY_FAIR_POLICY                                                                              \
-    manylock::policies::wound_wait, manylock::policies::wait_die, manylock::policies::cycle_detection, \
-        manylock::policies::cycle_detection_bgl
+#define EVERY_FAIR_POLICY                                         \
+    manylock::policies::wound_wait, manylock::policies::wait_die, \
+        manylock::policies::cycle_detection, manylock::policies::cycle_detection_bgl
 
 namespace contract {
 

@@ -174,9 +174,7 @@ TEST_CASE("grace: who waits for readers waits for those who were inside") {
 
 TEST_CASE("grace: nested sections and re-entry") {
     manylock::platform::native_rcu::read_section outer;
-    {
-        manylock::platform::native_rcu::read_section const inner;
-    }
+    { manylock::platform::native_rcu::read_section const inner; }
     outer.leave();
     outer.leave();
     outer.enter();
