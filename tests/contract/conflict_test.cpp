@@ -173,6 +173,17 @@ TEST_CASE("wound: none outlives the attempt or the holds that it was meant for")
     CHECK(again.get() == status::granted);
 }
 
+TEST_CASE("wound: a rollback leaves none to the next attempt") {
+    two<manylock::policies::wound_wait> t;
+    auto wait = acquires(t.elder_thread, t.elder, t.b);
+    until([&] { return t.b.waiter_count() == 1; });
+    REQUIRE(t.younger.marked_for_restart());
+    REQUIRE(t.younger.restart_because(restart_reason::injected).is_restart());
+    t.younger.rollback();
+    CHECK_FALSE(t.younger.marked_for_restart());
+    CHECK(wait.get() == status::granted);
+}
+
 TEST_CASE("zero locks: an elder that holds nothing wounds nobody") {
     using domain_type = manylock::domain<manylock::policies::wound_wait>;
     domain_type domain;
@@ -294,34 +305,6 @@ TEST_CASE("wait_die: a reader that joins ahead of a queued writer makes it die")
     auto const answer = wait.get();
     REQUIRE(answer.is_restart());
     CHECK(answer.reason() == restart_reason::died);
-}
-
-TEST_CASE("wait_die: an elder that queues ahead of a waiter makes it die at once") {
-    using domain_type = manylock::domain<manylock::policies::wait_die>;
-    domain_type domain;
-    domain_type::lock_type clock;
-    domain_type::lock_type l;
-    domain_type::lock_type m;
-    auto elder = domain.begin();
-    auto middle = domain.begin();
-    auto youngest = domain.begin();
-    REQUIRE(elder.acquire(clock));
-    make_younger(middle, clock);
-    make_younger(youngest, clock);
-    REQUIRE(youngest.acquire(l));
-    REQUIRE(middle.acquire(m));
-    actor a;
-    actor b;
-    auto middle_waits = acquires(a, middle, l);
-    until([&] { return l.waiter_count() == 1; });
-    auto elder_waits = acquires(b, elder, l);
-    // The holder has not moved: it is the elder's arrival that ends the wait.
-    auto const answer = middle_waits.get();
-    REQUIRE(answer.is_restart());
-    CHECK(answer.reason() == restart_reason::died);
-    CHECK(youngest.holds(l, mode::exclusive));
-    youngest.commit();
-    CHECK(elder_waits.get() == status::granted);
 }
 
 TEST_CASE_TEMPLATE("upgrade: it waits for the other readers only", P,
