@@ -282,6 +282,32 @@ TEST_CASE_TEMPLATE("reader against writer: a queued writer is not overtaken for 
     CHECK(domain.stats().restarts() == 0);
 }
 
+TEST_CASE_TEMPLATE("reader behind queued writer: a leaving reader lets nobody past it", P,
+                   EVERY_OBJECT_POLICY) {
+    using domain_type = manylock::domain<P>;
+    domain_type domain;
+    typename domain_type::lock_type l;
+    auto stays = domain.begin();
+    auto leaves = domain.begin();
+    auto writer = domain.begin();
+    auto reader = domain.begin();
+    REQUIRE(stays.acquire_shared(l));
+    REQUIRE(leaves.acquire_shared(l));
+    actor w;
+    actor r;
+    auto writer_waits = acquires(w, writer, l);
+    until([&] { return l.waiter_count() == 1; });
+    auto reader_waits = acquires(r, reader, l, mode::shared);
+    until([&] { return l.waiter_count() == 2; });
+    leaves.commit();
+    CHECK(l.waiter_count() == 2);
+    stays.commit();
+    CHECK(writer_waits.get() == status::granted);
+    CHECK(l.waiter_count() == 1);
+    writer.commit();
+    CHECK(reader_waits.get() == status::granted);
+}
+
 TEST_CASE("wait_die: a reader that joins ahead of a queued writer makes it die") {
     using domain_type = manylock::domain<manylock::policies::wait_die>;
     domain_type domain;
