@@ -71,7 +71,6 @@ struct alignas(64) control_block {
     std::uint32_t number = 0;  ///< position in the pool
     bool poisoned = false;     ///< a restart was issued (E12)
     bool sealed = false;
-    bool open = false;
     bool under_umbrella = false;
     mode contending_mode = mode::exclusive;
     restart_reason poison = restart_reason::conflict;

@@ -15,7 +15,6 @@ basic_transaction<Config>::basic_transaction(detail::domain_core<Config>& core)
     b.restarts = 0;
     b.poisoned = false;
     b.sealed = false;
-    b.open = true;
     b.highest_rank = 0;
 }
 
@@ -318,7 +317,6 @@ void basic_transaction<Config>::finish(counter how) noexcept {
     block_ = nullptr;
     me.count.add(how);
     if (me.restarts > 0) me.count.at_most_seen(me.restarts, 0);
-    me.open = false;
     me.age.store(0, platform::relaxed);  // relaxed: nothing is held, so nobody compares with it
     core_->shared.pool.give_back(me);
 }

@@ -198,8 +198,7 @@ public:
                                                                     b->wait_entry == nullptr)) {
                 passed_over.add(m);
             } else {
-                dequeue(lock, *b);
-                w = add_holder(w, *b, m, b->wait_upgrade ? b->wait_entry : nullptr, b->wait_entry);
+                w = admit(lock, w, *b);
                 granted.add(*b);
             }
             b = following;
@@ -217,14 +216,18 @@ public:
             unlatch(lock, w);
             return false;
         }
-        dequeue(lock, b);
-        w = add_holder(w, b, mode_of(b), b.wait_upgrade ? b.wait_entry : nullptr, b.wait_entry);
+        w = admit(lock, w, b);
         unlatch(lock, w);
         b.park.deliver(signal::granted);
         return true;
     }
 
 private:
+    /// Takes the request of `b` from the queue and makes `b` a holder. Returns the new word.
+    [[nodiscard]] static word::type admit(lock_type& lock, word::type w, block& b) noexcept {
+        dequeue(lock, b);
+        return add_holder(w, b, mode_of(b), b.wait_upgrade ? b.wait_entry : nullptr, b.wait_entry);
+    }
     [[nodiscard]] static word::type unlink(word::type w, entry& e) noexcept {
         if (e.next != nullptr) e.next->previous = e.previous;
         if (e.previous != nullptr) {
