@@ -53,6 +53,7 @@ public:
     /// kernel does with page tables and files. Requires: no use of this space inside.
     template <class Work>
     std::int64_t apply(worker& me, operation const& op, Work&& work) {
+        me.commit_number_ = 0;
         if (op.what == call::fault) return fault(me, op, work);
         return transact(me, op, work);
     }
@@ -169,6 +170,7 @@ private:
     typename platform::template atomic<vma_flags> default_flags_;
     typename platform::template atomic<std::uint64_t> count_{0};
     std::uint64_t last_claim_ = 0;  ///< written in the structure section
+    std::uint64_t commits_ = 0;     ///< written in the structure section
 };
 
 template <class Domain>

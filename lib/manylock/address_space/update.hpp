@@ -125,7 +125,6 @@ private:
     }
 
     // --- 1 lock
-    // ---------------------------------------------------------------------------------------
     bool lock_wanted() {
         std::sort(w_.wanted_.begin(), w_.wanted_.end(),
                   [](interval a, interval b) { return a.start < b.start; });
@@ -181,7 +180,6 @@ private:
     }
 
     // --- 2 plan
-    // ---------------------------------------------------------------------------------------
     void make_draft() {
         for (held const& h : w_.held_) want({h.start, h.where->past()});
         std::sort(w_.wanted_.begin(), w_.wanted_.end(),
@@ -194,7 +192,6 @@ private:
     }
 
     // --- 3 claim
-    // --------------------------------------------------------------------------------------
     /// The parts of the plan's VMAs that no region of ours covers. False if there are none.
     bool find_fills() {
         w_.fills_.clear();
@@ -236,7 +233,6 @@ private:
     }
 
     // --- 5 commit
-    // -------------------------------------------------------------------------------------
     /// Which region becomes which VMA: its own; else one of ours that it replaces; else a new one.
     bool choose_destinations() {
         w_.destinations_.clear();
@@ -308,6 +304,7 @@ private:
             for (auto const& d : w_.destinations_)
                 if (d.fresh) map_.insert(*d.where);
             space_.adopt_globals(g, uses_break_, count_change());
+            w_.commit_number_ = ++space_.commits_;
         }
         committed_ = true;
         w_.unpublished_.clear();

@@ -28,6 +28,9 @@ public:
     worker& operator=(worker const&) = delete;
 
     fault_counters faults;
+    /// Place of this worker's last operation among all that could change VMAs; conflicting ones took
+    /// effect in this order. 0: it only read, or was a fault that needed no transaction.
+    [[nodiscard]] std::uint64_t commit_number() const noexcept { return commit_number_; }
 
 private:
     template <class Space>
@@ -60,6 +63,7 @@ private:
     std::vector<address> left_;          ///< starts of claims that were left to their waiters
     region_type* last_asked_ = nullptr;  ///< only compared, unless the transaction holds its lock
     address last_rank_ = 0;
+    std::uint64_t commit_number_ = 0;
     std::uint64_t next_id_ = 0;
     std::uint64_t last_id_ = 0;
 };
