@@ -39,7 +39,10 @@ public:
     /// Puts a VMA there as it is, without any merging. Requires: nothing is there; no thread is at
     /// work.
     void place(vma const& area) {
-        map_.insert(*new region_type{area});
+        typename region_map<Domain>::stock spare;
+        auto fresh = std::make_unique<region_type>(area);
+        typename region_map<Domain>::edit edit{map_, spare, 1};
+        edit.insert(*fresh.release());
         // relaxed: alone
         count_.store(count_.load(Domain::platform::relaxed) + 1, Domain::platform::relaxed);
     }
@@ -70,8 +73,10 @@ public:
     [[nodiscard]] std::vector<vma> vmas() {
         std::lock_guard const guard{map_.structure};
         std::vector<vma> all;
-        for (region_type* r = map_.first_above(0); r != nullptr; r = map_.following(*r))
-            if (r->claim_number() == 0) all.push_back(r->area);
+        map_.each(0, [&](region_type const& r) {
+            if (r.claim_number() == 0) all.push_back(r.area);
+            return true;
+        });
         return all;
     }
     /// What /proc/PID/maps would print, of one moment.
@@ -252,15 +257,7 @@ address space_on<Domain>::find_hole(std::uint64_t length, operation const& op) c
         bool const fits = hint < address_limit && length <= address_limit - hint;
         if (fits && map_.overlapping(hint, hint + length) == nullptr) return hint;
     }
-    for (address high = fixed_globals_.mmap_base; high > fixed_globals_.mmap_floor;) {
-        region_type const* const below = map_.floor(high - 1);
-        address const low =
-            std::max(fixed_globals_.mmap_floor, below == nullptr ? address{0} : below->past());
-        if (low < high && high - low >= length) return high - length;
-        if (below == nullptr) break;
-        high = std::min(high - 1, below->first());
-    }
-    return 0;
+    return map_.highest_gap(length, fixed_globals_.mmap_floor, fixed_globals_.mmap_base);
 }
 
 template <class Domain>
@@ -268,20 +265,27 @@ std::string space_on<Domain>::broken_invariant(bool maximal) {
     std::lock_guard const guard{map_.structure};
     std::uint64_t count = 0;
     region_type const* last = nullptr;
-    for (region_type* r = map_.first_above(0); r != nullptr; r = map_.following(*r)) {
+    char const* broken = "";
+    map_.each(0, [&](region_type const& r) {
         ++count;
-        if (r->claim_number() != 0) return "a claim was left behind";
-        if (r->first() != r->area.start || r->past() != r->area.end)
-            return "a region's bounds are not its VMA's";
-        if (r->first() >= r->past() || !page_aligned(r->first()) || !page_aligned(r->past()))
-            return "a VMA is empty or not made of whole pages";
-        if (r->lock.busy()) return "a lock is still held";
-        if (map_.floor(r->first()) != r) return "a region is not found by its start";
-        if (last != nullptr && last->past() > r->first()) return "two VMAs overlap";
-        if (maximal && last != nullptr && mergeable(last->area, r->area))
-            return "two neighbours should be one VMA";
-        last = r;
-    }
+        if (r.claim_number() != 0)
+            broken = "a claim was left behind";
+        else if (r.first() != r.area.start || r.past() != r.area.end)
+            broken = "a region's bounds are not its VMA's";
+        else if (r.first() >= r.past() || !page_aligned(r.first()) || !page_aligned(r.past()))
+            broken = "a VMA is empty or not made of whole pages";
+        else if (r.lock.busy())
+            broken = "a lock is still held";
+        else if (map_.floor(r.first()) != &r)
+            broken = "a region is not found by its start";
+        else if (last != nullptr && last->past() > r.first())
+            broken = "two VMAs overlap";
+        else if (maximal && last != nullptr && mergeable(last->area, r.area))
+            broken = "two neighbours should be one VMA";
+        last = &r;
+        return *broken == '\0';
+    });
+    if (*broken != '\0') return broken;
     return count == vma_count() ? std::string{} : "the count of VMAs is wrong";
 }
 

@@ -28,6 +28,7 @@ public:
     using transaction = typename domain_type::transaction;
     using read_section = typename domain_type::read_section;
     using region_type = region<domain_type>;
+    using map_type = region_map<domain_type>;
     using worker_type = worker<domain_type>;
     using held = typename worker_type::held;
     static constexpr bool under_umbrella = domain_type::policy::needs.umbrella;
@@ -280,29 +281,32 @@ private:
         if (under_umbrella) return true;
         if (writes_ && !uses_break_ && space_.default_flags() != globals_.default_flags)
             return false;
+        bool ours = true;
         for (interval const& known : w_.plan_.covered())
-            for (region_type* r = map_.first_above(known.start);
-                 r != nullptr && r->first() < known.end; r = map_.following(*r))
-                if (r->claim_number() == 0 && !is_held(r)) return false;
-        return true;
+            map_.each(known.start, [&](region_type const& r) {
+                bool const inside = r.first() < known.end;
+                if (inside && r.claim_number() == 0 && !is_held(&r)) ours = false;
+                return inside && ours;
+            });
+        return ours;
     }
 
     bool commit(mm_globals const& g) {
         {
-            std::lock_guard const guard{map_.structure};
+            typename map_type::edit edit{map_, w_.nodes_, w_.unpublished_.size()};
             if (!still_true()) {
                 globals_.default_flags =
                     uses_break_ ? globals_.default_flags : space_.default_flags();
                 return false;
             }
             for (held const& h : w_.held_)
-                if (!h.kept) map_.unlink(*h.where);
+                if (!h.kept) edit.unlink(*h.where);
             // Bounds first: a search for a new region's place must meet them in order.
             for (std::size_t i = 0; i < w_.destinations_.size(); ++i)
                 if (auto const& d = w_.destinations_[i]; d.changed && !d.fresh)
-                    d.where->become(w_.plan_[i]);
+                    edit.become(*d.where, w_.plan_[i]);
             for (auto const& d : w_.destinations_)
-                if (d.fresh) map_.insert(*d.where);
+                if (d.fresh) edit.insert(*d.where);
             space_.adopt_globals(g, uses_break_, count_change());
             w_.commit_number_ = ++space_.commits_;
         }
@@ -329,7 +333,7 @@ private:
     void give_claims_up();
 
     Space& space_;
-    region_map<domain_type>& map_;
+    map_type& map_;
     transaction& txn_;
     worker_type& w_;
     operation op_;

@@ -16,14 +16,14 @@ auto update<Space>::claim_fills() -> answer {
     }
     address in_the_way = 0;
     {
-        std::lock_guard const guard{map_.structure};
+        typename map_type::edit edit{map_, w_.nodes_, w_.unpublished_.size()};
         for (region_type* r : w_.unpublished_)
             if (map_.overlapping(r->first(), r->past()) != nullptr) in_the_way = r->first();
         if (in_the_way == 0)
             for (region_type* r : w_.unpublished_) {
                 // relaxed: published by the insertion
                 r->claim.store(++space_.last_claim_, domain_type::platform::relaxed);
-                map_.insert(*r);
+                edit.insert(*r);
             }
     }
     if (in_the_way != 0) {
@@ -91,6 +91,10 @@ auto update<Space>::place_in_hole(std::uint64_t length) -> answer {
             read_section const section;
             hole = space_.find_hole(length, op_);
         }
+        if (hole == 0) {  // a hint so far
+            std::lock_guard const guard{map_.structure};
+            hole = space_.find_hole(length, op_);
+        }
         if (hole == 0) return answer::ok;
         if (!under_umbrella) {
             w_.fills_.assign(1, {hole, hole + length});
@@ -118,9 +122,9 @@ void update<Space>::give_claims_up() {
     }
     if (!any) return;
     {
-        std::lock_guard const guard{map_.structure};
+        typename map_type::edit edit{map_, w_.nodes_, 0};
         for (held const& h : w_.held_)
-            if (h.claim && !h.kept) map_.unlink(*h.where);
+            if (h.claim && !h.kept) edit.unlink(*h.where);
     }
     for (held const& h : w_.held_)
         if (h.claim && !h.kept) remove(*h.where);

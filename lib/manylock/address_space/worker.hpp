@@ -58,6 +58,7 @@ private:
     std::vector<interval> fills_;
     std::vector<destination> destinations_;
     std::vector<std::size_t> origins_;  ///< origin in the draft -> index in held_
+    typename region_map<Domain>::stock nodes_;
     std::vector<region_type*> unpublished_;
     std::vector<region_type*> removed_;  ///< unlinked, detached; freed once unlocked
     std::vector<address> left_;          ///< starts of claims that were left to their waiters
