@@ -96,7 +96,8 @@ private:
         mirror_.insert(std::move(node));
     }
     void free_dead() {
-        for (auto* n = tree_.take_dead(); n != nullptr;) delete std::exchange(n, n->previous);
+        for (auto* n = tree_.take_dead(); n != nullptr;)
+            stock_.retire(std::exchange(n, n->previous));
     }
     void compare_at(address a, std::uint64_t length, address high) const {
         auto const after = mirror_.upper_bound(a);
@@ -119,7 +120,8 @@ private:
     }
 
     mirror mirror_;
-    node_stock<platform> stock_;
+    manylock::platform::recycler<range_node<platform>> nodes_;
+    tree_type::stock stock_{nodes_};
 };
 
 TEST_CASE("range tree: random changes answer as a std::map does") {
@@ -207,11 +209,11 @@ public:
 private:
     void retire_dead() {
         for (auto* n = tree.take_dead(); n != nullptr;)
-            freed_.retire(std::exchange(n, n->previous));
+            stock_.retire(std::exchange(n, n->previous));
     }
 
-    manylock::platform::deferred_free<range_node<Platform>> freed_;
-    node_stock<Platform> stock_;
+    manylock::platform::recycler<range_node<Platform>> nodes_;
+    typename range_tree<Platform, span_type>::stock stock_{nodes_};
     std::vector<std::unique_ptr<span_type>> spans_;
     std::vector<bool> in_;
 };

@@ -1,16 +1,12 @@
-// A node of the range tree, and the stock of nodes that a writer brings along, because nothing is
-// allocated or freed while the tree changes.
+// A node of the range tree.
 #pragma once
 
 #include <manylock/address_space/operation.hpp>
-#include <manylock/platform/deferred_free.hpp>
+#include <manylock/platform/recycler.hpp>
 
 #include <array>
 #include <cstddef>
 #include <cstdint>
-#include <memory>
-#include <utility>
-#include <vector>
 
 namespace manylock::address_space {
 
@@ -23,7 +19,7 @@ struct range_node {
     /// The key of an unused slot: above every address.
     static constexpr address no_key = ~address{0};
 
-    explicit range_node(unsigned height) : level{height} {
+    explicit range_node(unsigned height) noexcept : level{height} {
         // relaxed: nobody else knows the node
         for (auto& k : key) k.store(no_key, Platform::relaxed);
     }
@@ -135,29 +131,6 @@ struct range_node {
     range_node* previous = nullptr;  ///< of a leaf, the writer's; of a dead node: the next dead one
     unsigned level;                  ///< 0: a leaf; fixed once the node is in the tree
     unsigned count = 0;              ///< the writer's
-    manylock::platform::free_link free_link{};
-};
-
-/// Nodes in reserve. One thread's.
-template <class Platform>
-class node_stock {
-public:
-    using node = range_node<Platform>;
-
-    [[nodiscard]] std::size_t size() const noexcept { return nodes_.size(); }
-    void fill(std::size_t n) {
-        while (nodes_.size() < n) nodes_.push_back(std::make_unique<node>(0));
-    }
-    /// Requires: size() > 0.
-    [[nodiscard]] node* take(unsigned level) noexcept {
-        node* const n = nodes_.back().release();
-        nodes_.pop_back();
-        n->level = level;
-        return n;
-    }
-
-private:
-    std::vector<std::unique_ptr<node>> nodes_;
 };
 
 }  // namespace manylock::address_space

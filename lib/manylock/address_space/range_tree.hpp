@@ -21,7 +21,8 @@ template <class Platform, class Range>
 class range_tree : public range_lookup<Platform, Range> {
 public:
     using typename range_lookup<Platform, Range>::node;
-    using stock = node_stock<Platform>;
+    /// Nodes in reserve, which the writer brings along: nothing is allocated during a change.
+    using stock = typename manylock::platform::recycler<node>::stock;
 
     range_tree() = default;
     ~range_tree() { delete_below(root()); }
@@ -178,7 +179,7 @@ private:
     /// one direction then leaves full nodes behind.
     node& split(node& n, unsigned position, address key, std::uint64_t gap, void* what,
                 stock& spare) noexcept {
-        node& right = *spare.take(n.level);
+        node& right = *spare.make(n.level);
         unsigned const middle =
             position == 0 || position == node::slots ? position : node::slots / 2;
         n.append_tail(middle, right, n.key_at(middle % node::slots));
@@ -197,7 +198,7 @@ private:
         leaf.set_following(&right);
     }
     void grow(node& left, node& right, address separator, stock& spare) noexcept {
-        node& top = *spare.take(left.level + 1);
+        node& top = *spare.make(left.level + 1);
         top.put(0, 0, left.largest_gap(), &left);
         top.put(1, separator, right.largest_gap(), &right);
         root_.store(&top, Platform::release);  // (L1) release; pairs (L2)

@@ -46,7 +46,6 @@ struct region {
     atomic<address> end;
     atomic<std::uint64_t> claim;
     vma area;  ///< a claim's has only its bounds
-    manylock::platform::free_link free_link{};
 };
 
 template <class Domain>
@@ -55,7 +54,14 @@ public:
     using region_type = region<Domain>;
     using platform = typename Domain::platform;
     using tree = range_tree<platform, region_type>;
-    using stock = typename tree::stock;
+
+    /// What a thread that changes the map brings along: memory, so that nothing is allocated or
+    /// freed inside the structure section. Does not outlive the map.
+    struct stock {
+        explicit stock(region_map& map) : regions{map.regions_}, nodes{map.nodes_} {}
+        typename manylock::platform::recycler<region_type>::stock regions;
+        typename tree::stock nodes;
+    };
 
     region_map() = default;
     region_map(region_map const&) = delete;
@@ -70,14 +76,13 @@ public:
     /// Where nothing changes: held by whoever edits the map, or must be sure of what it says.
     typename platform::mutex structure;
 
-    /// The leaf section in which the map changes. `spare` is filled before it and nodes are freed
-    /// after it, so that nothing is allocated or freed inside.
+    /// The leaf section in which the map changes.
     class edit {
     public:
         edit(region_map& map, stock& spare, std::size_t insertions) : map_{map}, spare_{spare} {
             for (;;) {  // the tree may grow before we are in
                 std::size_t const needed = map.tree_.nodes_needed(insertions);
-                spare.fill(needed);
+                spare.nodes.fill(needed);
                 map.structure.lock();
                 if (map.tree_.nodes_needed(insertions) <= needed) return;
                 map.structure.unlock();
@@ -88,11 +93,11 @@ public:
         ~edit() {
             auto* dead = map_.tree_.take_dead();
             map_.structure.unlock();
-            while (dead != nullptr) map_.freed_.retire(std::exchange(dead, dead->previous));
+            while (dead != nullptr) spare_.nodes.retire(std::exchange(dead, dead->previous));
         }
 
         /// Requires: nothing is there.
-        void insert(region_type& r) noexcept { map_.tree_.insert(r, spare_); }
+        void insert(region_type& r) noexcept { map_.tree_.insert(r, spare_.nodes); }
         void unlink(region_type& r) noexcept { map_.tree_.erase(r); }
         /// Requires: the region's lock held exclusively. For several regions in ascending order.
         void become(region_type& r, vma const& what) noexcept {
@@ -141,7 +146,8 @@ public:
     }
 
 private:
-    manylock::platform::deferred_free<typename tree::node> freed_;
+    manylock::platform::recycler<region_type> regions_;
+    manylock::platform::recycler<typename tree::node> nodes_;
     tree tree_;
 };
 

@@ -39,10 +39,10 @@ public:
     /// Puts a VMA there as it is, without any merging. Requires: nothing is there; no thread is at
     /// work.
     void place(vma const& area) {
-        typename region_map<Domain>::stock spare;
-        auto fresh = std::make_unique<region_type>(area);
-        typename region_map<Domain>::edit edit{map_, spare, 1};
-        edit.insert(*fresh.release());
+        typename region_map<Domain>::stock stock{map_};
+        region_type* const fresh = stock.regions.make(area);
+        typename region_map<Domain>::edit edit{map_, stock, 1};
+        edit.insert(*fresh);
         // relaxed: alone
         count_.store(count_.load(Domain::platform::relaxed) + 1, Domain::platform::relaxed);
     }
@@ -61,6 +61,12 @@ public:
         return transact(me, op, work);
     }
 
+    /// Whether a VMA was found at `a`: the fault's lookup without the fault. A hint; never blocks.
+    [[nodiscard]] bool seems_mapped(address a) const noexcept {
+        read_section const section;
+        region_type const* const r = map_.floor(a);
+        return r != nullptr && r->contains(a) && r->claim_number() == 0;
+    }
     [[nodiscard]] Domain& domain() noexcept { return domain_; }
     [[nodiscard]] std::uint64_t vma_count() const noexcept {
         return count_.load(Domain::platform::relaxed);  // relaxed: exact only in quiet
@@ -147,7 +153,7 @@ private:
         default_flags_.store(g.default_flags, platform::relaxed);
     }
     void free_removed(worker& me) {
-        for (region_type* r : me.removed_) freed_.retire(r);
+        for (region_type* r : me.removed_) me.stock_for(map_).regions.retire(r);
         me.removed_.clear();
     }
 
@@ -166,7 +172,6 @@ private:
     }
     static void ids_used(worker& me, std::uint64_t next) noexcept { me.next_id_ = next; }
 
-    manylock::platform::deferred_free<region_type> freed_;
     region_map<Domain> map_;
     Domain domain_;
     typename Domain::lock_type globals_lock_;  ///< guards brk and the default flags

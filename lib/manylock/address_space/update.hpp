@@ -34,7 +34,7 @@ public:
     static constexpr bool under_umbrella = domain_type::policy::needs.umbrella;
 
     update(Space& space, transaction& txn, worker_type& w, operation const& op)
-        : space_{space}, map_{space.map_}, txn_{txn}, w_{w}, op_{op} {
+        : space_{space}, map_{space.map_}, stock_{w.stock_for(map_)}, txn_{txn}, w_{w}, op_{op} {
         w_.held_.clear();
         w_.wanted_.clear();
         space_.free_removed(w_);
@@ -212,8 +212,9 @@ private:
 
     /// A region that nobody can find yet, born locked.
     region_type* make_region(vma const& area) {
-        auto born = std::make_unique<region_type>(area);
         w_.unpublished_.reserve(w_.unpublished_.size() + 1);
+        auto const back = [this](region_type* r) { stock_.regions.discard(r); };
+        std::unique_ptr<region_type, decltype(back)> born{stock_.regions.make(area), back};
         if (!txn_.acquire_ranked(born->lock, mode::exclusive, area.start)) return nullptr;
         w_.unpublished_.push_back(born.get());
         return born.release();
@@ -234,99 +235,20 @@ private:
     }
 
     // --- 5 commit
-    /// Which region becomes which VMA: its own; else one of ours that it replaces; else a new one.
-    bool choose_destinations() {
-        w_.destinations_.clear();
-        w_.origins_.clear();
-        for (std::size_t i = 0; i < w_.held_.size(); ++i) {
-            w_.held_[i].kept = false;
-            if (!w_.held_[i].claim) w_.origins_.push_back(i);
-        }
-        for (draft::entry const& e : w_.plan_.entries())
-            if (e.origin != draft::fresh) origin_of(e).kept = true;
-        auto spare = w_.held_.begin();
-        for (draft::entry const& e : w_.plan_.entries()) {
-            if (e.origin != draft::fresh) {
-                region_type* const r = origin_of(e).where;
-                w_.destinations_.push_back({r, false, !(r->area == e.area)});
-                continue;
-            }
-            while (spare != w_.held_.end() && (spare->kept || spare->where->past() <= e.area.start))
-                ++spare;
-            if (spare != w_.held_.end() && spare->start < e.area.end) {
-                spare->kept = true;
-                w_.destinations_.push_back({spare->where, false, true});
-            } else if (region_type* const r = make_region(e.area)) {
-                w_.destinations_.push_back({r, true, true});
-            } else {
-                return false;
-            }
-        }
-        return !under_umbrella || mark_changes();
+    bool choose_destinations();
+    bool mark_changes();
+    bool commit(mm_globals const& g);
+    [[nodiscard]] bool still_true() const;
+    [[nodiscard]] std::int64_t count_change() const;
+    void remove(region_type& r);
+    /// What gives regions up must not need memory.
+    void prepare_removal() {
+        std::size_t const most = w_.held_.size() + w_.unpublished_.size();
+        w_.removed_.reserve(w_.removed_.size() + most);
+        w_.left_.reserve(w_.left_.size() + most);
     }
     [[nodiscard]] held& origin_of(draft::entry const& e) {
         return w_.held_[w_.origins_[static_cast<std::size_t>(e.origin)]];
-    }
-    /// Under umbrella only what changes is marked.
-    bool mark_changes() {
-        for (auto const& d : w_.destinations_)
-            if (d.changed && !d.fresh && !txn_.acquire(d.where->lock)) return false;
-        for (held const& h : w_.held_)
-            if (!h.kept && !txn_.acquire(h.where->lock)) return false;
-        return true;
-    }
-
-    /// Requires: the structure section. No VMA but ours lies where the draft knew everything.
-    [[nodiscard]] bool still_true() const {
-        if (under_umbrella) return true;
-        if (writes_ && !uses_break_ && space_.default_flags() != globals_.default_flags)
-            return false;
-        bool ours = true;
-        for (interval const& known : w_.plan_.covered())
-            map_.each(known.start, [&](region_type const& r) {
-                bool const inside = r.first() < known.end;
-                if (inside && r.claim_number() == 0 && !is_held(&r)) ours = false;
-                return inside && ours;
-            });
-        return ours;
-    }
-
-    bool commit(mm_globals const& g) {
-        {
-            typename map_type::edit edit{map_, w_.nodes_, w_.unpublished_.size()};
-            if (!still_true()) {
-                globals_.default_flags =
-                    uses_break_ ? globals_.default_flags : space_.default_flags();
-                return false;
-            }
-            for (held const& h : w_.held_)
-                if (!h.kept) edit.unlink(*h.where);
-            // Bounds first: a search for a new region's place must meet them in order.
-            for (std::size_t i = 0; i < w_.destinations_.size(); ++i)
-                if (auto const& d = w_.destinations_[i]; d.changed && !d.fresh)
-                    edit.become(*d.where, w_.plan_[i]);
-            for (auto const& d : w_.destinations_)
-                if (d.fresh) edit.insert(*d.where);
-            space_.adopt_globals(g, uses_break_, count_change());
-            w_.commit_number_ = ++space_.commits_;
-        }
-        committed_ = true;
-        w_.unpublished_.clear();
-        for (held const& h : w_.held_)
-            if (!h.kept) remove(*h.where);
-        space_.ids_used(w_, g.next_id);
-        return true;
-    }
-    [[nodiscard]] std::int64_t count_change() const {
-        auto const before =
-            std::count_if(w_.held_.begin(), w_.held_.end(), [](held const& h) { return !h.claim; });
-        return static_cast<std::int64_t>(w_.plan_.size()) - before;
-    }
-    /// Requires: unlinked. Waiters leave with `stale`; the memory outlives our own hold of the
-    /// lock.
-    void remove(region_type& r) {
-        w_.removed_.push_back(&r);
-        txn_.detach(r.lock);
     }
 
     void drop_unpublished();
@@ -334,6 +256,7 @@ private:
 
     Space& space_;
     map_type& map_;
+    typename map_type::stock& stock_;
     transaction& txn_;
     worker_type& w_;
     operation op_;
@@ -347,3 +270,4 @@ private:
 }  // namespace manylock::address_space
 
 #include <manylock/address_space/update_claims.hpp>
+#include <manylock/address_space/update_commit.hpp>

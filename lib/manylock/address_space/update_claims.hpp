@@ -14,9 +14,10 @@ auto update<Space>::claim_fills() -> answer {
         bounds.end = fill.end;
         if (make_region(bounds) == nullptr) return answer::restart;
     }
+    prepare_removal();
     address in_the_way = 0;
     {
-        typename map_type::edit edit{map_, w_.nodes_, w_.unpublished_.size()};
+        typename map_type::edit edit{map_, stock_, w_.unpublished_.size()};
         for (region_type* r : w_.unpublished_)
             if (map_.overlapping(r->first(), r->past()) != nullptr) in_the_way = r->first();
         if (in_the_way == 0)
@@ -122,7 +123,7 @@ void update<Space>::give_claims_up() {
     }
     if (!any) return;
     {
-        typename map_type::edit edit{map_, w_.nodes_, 0};
+        typename map_type::edit edit{map_, stock_, 0};
         for (held const& h : w_.held_)
             if (h.claim && !h.kept) edit.unlink(*h.where);
     }
@@ -168,7 +169,7 @@ template <class Space>
 void update<Space>::drop_unpublished() {
     for (region_type* r : w_.unpublished_) {
         txn_.release(r->lock);
-        delete r;
+        stock_.regions.discard(r);
     }
     w_.unpublished_.clear();
 }

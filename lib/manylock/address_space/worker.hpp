@@ -1,11 +1,13 @@
 // What one thread of control needs to work on an address space: its counters, its scratch memory
-// and its stock of identities. Not for two threads at once; costs nothing shared.
+// and its stocks of identities and memory. Not for two threads at once; costs nothing shared. Does not
+// outlive the space it last worked on.
 #pragma once
 
 #include <manylock/address_space/footprint.hpp>
 #include <manylock/address_space/region_map.hpp>
 
 #include <cstdint>
+#include <optional>
 #include <vector>
 
 namespace manylock::address_space {
@@ -52,13 +54,23 @@ private:
         bool changed;
     };
 
+    /// Memory for regions and nodes of `map`.
+    typename region_map<Domain>::stock& stock_for(region_map<Domain>& map) {
+        if (stock_of_ != &map) {
+            stock_.emplace(map);
+            stock_of_ = &map;
+        }
+        return *stock_;
+    }
+
     draft plan_;
     std::vector<held> held_;
     std::vector<interval> wanted_;
     std::vector<interval> fills_;
     std::vector<destination> destinations_;
     std::vector<std::size_t> origins_;  ///< origin in the draft -> index in held_
-    typename region_map<Domain>::stock nodes_;
+    std::optional<typename region_map<Domain>::stock> stock_;
+    region_map<Domain>* stock_of_ = nullptr;
     std::vector<region_type*> unpublished_;
     std::vector<region_type*> removed_;  ///< unlinked, detached; freed once unlocked
     std::vector<address> left_;          ///< starts of claims that were left to their waiters
