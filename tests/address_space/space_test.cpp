@@ -19,6 +19,7 @@
 
 #include <algorithm>
 #include <barrier>
+#include <latch>
 #include <new>
 #include <thread>
 
@@ -216,6 +217,39 @@ TEST_SUITE("address_space/space") {
         });
         CHECK(space.vma_count() == 2);
         CHECK(space.domain().stats().restarts() == 0);
+    }
+
+    TEST_CASE_TEMPLATE(
+        "an update that rests inside its transaction keeps no disjoint one from committing", Policy,
+        ALL_POLICIES) {
+        if (Policy::needs.umbrella) return;  // there it keeps all others out, by design
+        basic_address_space<Policy> space{small_globals()};
+        constexpr std::uint64_t updates = 500;
+        std::latch resting{1};
+        std::latch others_done{2};
+        on_threads(3, [&](std::size_t t) {
+            typename basic_address_space<Policy>::worker me;
+            operation op = add_stack();
+            op.flags &= ~std::uint32_t{abi::map_growsdown};
+            op.start = base + 20 * t * page_size;
+            if (t == 0) {
+                // Comes back only after the others have committed everything.
+                space.apply(me, op, [&] {
+                    resting.count_down();
+                    others_done.wait();
+                });
+                return;
+            }
+            resting.wait();
+            for (std::uint64_t i = 0; i < updates; ++i) {
+                op.what = i % 2 == 0 ? call::map : call::unmap;
+                CHECK(space.apply(me, op) >= 0);
+            }
+            others_done.count_down();
+        });
+        CHECK(space.vma_count() == 1);
+        CHECK(space.domain().stats()[manylock::counter::commits] == 1 + 2 * updates);
+        CHECK(space.broken_invariant() == "");
     }
 
     TEST_CASE_TEMPLATE("an exception from the work leaves everything as it was", Policy,
