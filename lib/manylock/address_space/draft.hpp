@@ -36,12 +36,14 @@ public:
         std::int32_t origin;
     };
 
-    void reset(std::uint64_t map_count, std::uint64_t map_count_max) {
+    void reset(std::uint64_t map_count, std::uint64_t map_count_max,
+               address limit = address_limit) {
         entries_.clear();
         covered_.clear();
         missing_ = {};
         map_count_ = map_count;
         map_count_max_ = map_count_max;
+        limit_ = limit;
     }
     /// Requires: intervals and VMAs come in ascending order; VMAs lie inside covered intervals.
     void cover(interval known) {
@@ -62,6 +64,8 @@ public:
     [[nodiscard]] vma const& operator[](std::size_t i) const noexcept { return entries_[i].area; }
     [[nodiscard]] std::uint64_t map_count() const noexcept { return map_count_; }
     [[nodiscard]] std::uint64_t map_count_max() const noexcept { return map_count_max_; }
+    /// First address that no VMA may contain.
+    [[nodiscard]] address limit() const noexcept { return limit_; }
     [[nodiscard]] interval missing() const noexcept { return missing_; }
 
     /// The first VMA that ends above `a`, if it starts below `limit`; none otherwise.
@@ -89,7 +93,7 @@ public:
         return i != none && entries_[i].area.end == a ? i : none;
     }
     [[nodiscard]] std::size_t starting_at(address a) {
-        if (a >= address_limit) return none;
+        if (a >= limit_) return none;
         std::size_t const i = at(a);
         return i != none && entries_[i].area.start == a ? i : none;
     }
@@ -142,7 +146,7 @@ private:
             wanted.start = known.end;
             if (wanted.empty()) return;
         }
-        if (wanted.end > address_limit) wanted.end = address_limit;
+        if (wanted.end > limit_) wanted.end = limit_;
         missing_ = wanted;
     }
 
@@ -151,6 +155,7 @@ private:
     interval missing_{};
     std::uint64_t map_count_ = 0;
     std::uint64_t map_count_max_ = 0;
+    address limit_ = address_limit;
 };
 
 }  // namespace manylock::address_space

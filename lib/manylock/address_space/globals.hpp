@@ -20,7 +20,8 @@ struct mm_globals {
     address start_stack = 0;
     address mmap_base = 0x7ffff7fff000;  ///< a search for a hole starts here and goes down
     address mmap_floor = 0x10000;        ///< and ends here
-    vma_flags default_flags = 0;         ///< set by mlockall(MCL_FUTURE)
+    address address_limit = address_space::address_limit;  ///< first address no VMA may contain
+    vma_flags default_flags = 0;                           ///< set by mlockall(MCL_FUTURE)
     std::uint64_t map_count_max = 65530;
     std::uint64_t next_id = 1;  ///< for anon_vmas and shared anonymous files
 

@@ -47,7 +47,8 @@ struct outcome {
         case call::map:
             if (op.result < 0) {
                 out.result = op.result;
-            } else if (needs_place(op) && detail::check_map(op, page_ceil(op.length)) == 0) {
+            } else if (needs_place(op) &&
+                       detail::check_map(op, page_ceil(op.length), d.limit()) == 0) {
                 out.hole_length = page_ceil(op.length);
             } else if (op.placed) {
                 out.result = detail::plan_map(d, placed_at(op, static_cast<address>(op.result)), g);

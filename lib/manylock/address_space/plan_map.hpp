@@ -27,15 +27,16 @@ namespace manylock::address_space::detail {
     return flags;
 }
 
-[[nodiscard]] inline std::int64_t check_map(operation const& op, std::uint64_t length) noexcept {
+[[nodiscard]] inline std::int64_t check_map(operation const& op, std::uint64_t length,
+                                            address limit) noexcept {
     std::uint32_t const type = op.flags & abi::map_type;
     if (op.length == 0) return abi::einval;
-    if (length == 0 || length > address_limit) return abi::enomem;
+    if (length == 0 || length > limit) return abi::enomem;
     if (type < abi::map_shared || type > abi::map_shared_validate) return abi::einval;
     if (!page_aligned(op.offset)) return abi::einval;
     if (op.flags & (abi::map_fixed | abi::map_fixed_noreplace)) {
         if (!page_aligned(op.start)) return abi::einval;
-        if (op.start > address_limit - length) return abi::enomem;
+        if (op.start > limit - length) return abi::enomem;
     }
     bool const shared_file = type != abi::map_private && !(op.flags & abi::map_anonymous);
     if (shared_file && op.file.read_only_file && (op.prot & abi::prot_write)) return abi::eacces;
@@ -45,7 +46,7 @@ namespace manylock::address_space::detail {
 /// Requires: the place is chosen (`op.start`), as `needs_place` tells.
 [[nodiscard]] inline std::int64_t plan_map(draft& d, operation const& op, mm_globals& g) {
     std::uint64_t const length = page_ceil(op.length);
-    if (std::int64_t const error = check_map(op, length)) return fail(error);
+    if (std::int64_t const error = check_map(op, length, d.limit())) return fail(error);
     if (d.map_count() > d.map_count_max()) return fail(abi::enomem);
     interval const range{op.start, op.start + length};
     bool const replaces = (op.flags & abi::map_fixed) && !(op.flags & abi::map_fixed_noreplace);
@@ -69,15 +70,15 @@ namespace manylock::address_space::detail {
 
 [[nodiscard]] inline std::int64_t plan_unmap(draft& d, operation const& op) {
     std::uint64_t const length = page_ceil(op.length);
-    if (!page_aligned(op.start) || length == 0 || op.start > address_limit ||
-        length > address_limit - op.start)
+    if (!page_aligned(op.start) || length == 0 || op.start > d.limit() ||
+        length > d.limit() - op.start)
         return fail(abi::einval);
     return fail(remove_range(d, {op.start, op.start + length}));
 }
 
 [[nodiscard]] inline std::int64_t plan_break(draft& d, operation const& op, mm_globals& g) {
     auto const unchanged = static_cast<std::int64_t>(g.brk);
-    if (op.start < g.start_brk || op.start >= address_limit) return unchanged;
+    if (op.start < g.start_brk || op.start >= d.limit()) return unchanged;
     address const old_end = page_ceil(g.brk);
     address const new_end = page_ceil(op.start);
     if (new_end < old_end) {

@@ -99,13 +99,13 @@ template <class Part>
         g.default_flags |= wanted;
         if (!(op.flags & abi::mcl_current)) return 0;
     }
-    for (address at = 0; at < address_limit;) {
-        std::size_t const i = d.find(at, address_limit);
+    for (address at = 0; at < d.limit();) {
+        std::size_t const i = d.find(at, d.limit());
         if (i == draft::none) break;
         at = d[i].end;
         static_cast<void>(lock_part(d, i, {d[i].start, d[i].end}, wanted));
     }
-    if (locks) populate(d, {0, address_limit}, g.next_id, on_refusal::ignore);
+    if (locks) populate(d, {0, d.limit()}, g.next_id, on_refusal::ignore);
     return 0;
 }
 

@@ -26,10 +26,9 @@ struct remap_request {
                                               remap_request const& r) noexcept {
     std::uint32_t const known = abi::mremap_maymove | abi::mremap_fixed | abi::mremap_dontunmap;
     if ((op.flags & ~known) || !page_aligned(op.start)) return abi::einval;
-    if (r.new_length == 0 || r.new_length > address_limit) return abi::einval;
+    if (r.new_length == 0 || r.new_length > d.limit()) return abi::einval;
     if (!r.names_place()) return 0;
-    if (!page_aligned(op.new_start) || op.new_start > address_limit - r.new_length)
-        return abi::einval;
+    if (!page_aligned(op.new_start) || op.new_start > d.limit() - r.new_length) return abi::einval;
     if (!r.may_move) return abi::einval;
     if (r.keep_source && r.old_length != r.new_length) return abi::einval;
     bool const overlap =
@@ -77,7 +76,7 @@ struct remap_request {
     vma const area = d[i];
     interval const more{r.start + r.old_length, r.start + r.new_length};
     bool const at_end = area.end == more.start;
-    if (at_end && more.end <= address_limit && d.free(more)) {
+    if (at_end && more.end <= d.limit() && d.free(more)) {
         vma extension = area;
         extension.start = more.start;
         extension.end = more.end;

@@ -69,8 +69,8 @@ namespace detail {
 }
 
 [[nodiscard]] inline std::int64_t plan_fault(draft& d, operation const& op, mm_globals& g) {
-    if (op.start >= address_limit) return -abi::efault;
-    std::size_t i = d.find(op.start, address_limit);
+    if (op.start >= d.limit()) return -abi::efault;
+    std::size_t i = d.find(op.start, d.limit());
     if (i == draft::none) return -abi::efault;
     if (d[i].start > op.start) {
         if (std::int64_t const error = grow_down(d, i, op.start, g.next_id)) return -error;
@@ -86,7 +86,7 @@ namespace detail {
 }
 
 [[nodiscard]] inline std::int64_t plan_grow(draft& d, operation const& op, mm_globals& g) {
-    std::size_t const i = d.find(op.start, address_limit);
+    std::size_t const i = d.find(op.start, d.limit());
     if (i == draft::none) return -abi::efault;
     if (d[i].start <= op.start) return 0;  // a fault recorded beside it did it already
     return -grow_down(d, i, op.start, g.next_id);

@@ -52,8 +52,9 @@ public:
     /// Carries out `op`: an address, 0 or -errno. Blocks behind conflicting updates; never
     /// deadlocks.
     std::int64_t apply(worker& me, operation const& op) { return apply(me, op, no_work{}); }
-    /// `work` runs once an attempt, while everything that the operation needs is locked: what a
-    /// kernel does with page tables and files. Requires: no use of this space inside.
+    /// `work` runs once an attempt, while everything that the operation needs is locked (for most
+    /// page faults one VMA's read lock): what a kernel does with page tables and files. Requires: no
+    /// use of this space inside.
     template <class Work>
     std::int64_t apply(worker& me, operation const& op, Work&& work) {
         me.commit_number_ = 0;
@@ -120,15 +121,18 @@ private:
     std::int64_t fault(worker& me, operation const& op, Work& work) {
         std::int64_t result = 0;
         for (;;) {
-            switch (fault_once(me, op, result)) {
+            switch (fault_once(me, op, result, work)) {
                 case fault_step::done: return result;
                 case fault_step::look_again: break;
                 case fault_step::needs_update: ++me.faults.retry; return transact(me, op, work);
             }
         }
     }
-    fault_step fault_once(worker& me, operation const& op, std::int64_t& result);
-    fault_step fault_in(worker& me, region_type& r, operation const& op, std::int64_t& result);
+    template <class Work>
+    fault_step fault_once(worker& me, operation const& op, std::int64_t& result, Work& work);
+    template <class Work>
+    fault_step fault_in(worker& me, region_type& r, operation const& op, std::int64_t& result,
+                        Work& work);
     fault_step fault_on_gap(worker& me, operation const& op, std::int64_t& result);
 
     [[nodiscard]] address find_hole(std::uint64_t length, operation const& op) const;
@@ -184,7 +188,8 @@ private:
 };
 
 template <class Domain>
-auto space_on<Domain>::fault_once(worker& me, operation const& op, std::int64_t& result)
+template <class Work>
+auto space_on<Domain>::fault_once(worker& me, operation const& op, std::int64_t& result, Work& work)
     -> fault_step {
     read_section section;
     region_type* r = map_.floor(op.start);
@@ -199,7 +204,7 @@ auto space_on<Domain>::fault_once(worker& me, operation const& op, std::int64_t&
     }
     if (entered != read_status::busy) {
         section.leave();
-        return fault_in(me, *r, op, result);
+        return fault_in(me, *r, op, result, work);
     }
     // Umbrella only: the VMA is marked. Share the umbrella and look it up again.
     ++me.faults.abort;
@@ -217,16 +222,26 @@ auto space_on<Domain>::fault_once(worker& me, operation const& op, std::int64_t&
     section.leave();
     if (entered == read_status::stale || entered == read_status::busy)
         return fault_step::look_again;
-    return fault_in(me, *r, op, result);
+    return fault_in(me, *r, op, result, work);
 }
 
 /// Requires: `r` is held by a single-object read, which ends here.
 template <class Domain>
+template <class Work>
 auto space_on<Domain>::fault_in(worker& me, region_type& r, operation const& op,
-                                std::int64_t& result) -> fault_step {
-    bool const still_there = r.claim_number() == 0 && r.contains(op.start);
-    touch const what = still_there ? classify_fault(r.area, op.start, op.flags) : touch::refused;
-    domain_.leave_read(r.lock);
+                                std::int64_t& result, Work& work) -> fault_step {
+    bool still_there = false;
+    touch what = touch::refused;
+    {
+        struct leave_at_end {
+            Domain& domain;
+            region_type& held;
+            ~leave_at_end() { domain.leave_read(held.lock); }
+        } const at_end{domain_, r};
+        still_there = r.claim_number() == 0 && r.contains(op.start);
+        if (still_there) what = classify_fault(r.area, op.start, op.flags);
+        if (what == touch::done) work();
+    }
     if (!still_there) {
         ++me.faults.abort;
         return fault_step::look_again;
@@ -259,7 +274,8 @@ template <class Domain>
 address space_on<Domain>::find_hole(std::uint64_t length, operation const& op) const {
     if (op.what == call::map && op.start != 0) {
         address const hint = page_ceil(op.start);
-        bool const fits = hint < address_limit && length <= address_limit - hint;
+        address const limit = fixed_globals_.address_limit;
+        bool const fits = hint < limit && length <= limit - hint;
         if (fits && map_.overlapping(hint, hint + length) == nullptr) return hint;
     }
     return map_.highest_gap(length, fixed_globals_.mmap_floor, fixed_globals_.mmap_base);

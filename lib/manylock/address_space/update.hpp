@@ -185,7 +185,7 @@ private:
         for (held const& h : w_.held_) want({h.start, h.where->past()});
         std::sort(w_.wanted_.begin(), w_.wanted_.end(),
                   [](interval a, interval b) { return a.start < b.start; });
-        w_.plan_.reset(space_.vma_count(), globals_.map_count_max);
+        w_.plan_.reset(space_.vma_count(), globals_.map_count_max, globals_.address_limit);
         for (interval const& known : w_.wanted_) w_.plan_.cover(known);
         w_.wanted_.assign(w_.plan_.covered().begin(), w_.plan_.covered().end());
         for (held const& h : w_.held_)

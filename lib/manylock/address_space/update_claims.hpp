@@ -104,7 +104,7 @@ auto update<Space>::place_in_hole(std::uint64_t length) -> answer {
             if (!is_claimed(hole)) continue;  // somebody was faster
         }
         op_ = placed_at(op_, hole);
-        want(detail::with_borders(hole, length));
+        want(detail::with_borders(hole, length, globals_.address_limit));
         return answer::again;
     }
 }
