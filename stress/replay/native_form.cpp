@@ -20,6 +20,7 @@ constexpr std::string_view growth_name = "GROW";
 struct event_row {
     std::int64_t order_ns = 0;
     std::int64_t exit_ns = 0;
+    std::uint32_t held_ns = 0;
     std::uint32_t tgid = 0;
     std::uint32_t tid = 0;
     std::string_view call;
@@ -102,6 +103,10 @@ private:
         }
         row.order_ns = *order;
         row.exit_ns = *exit;
+        // A munmap that downgrades its lock has no time of release: the row's end stands for it.
+        if (auto const acquired = parse_decimal(fields[2], 0)) {
+            row.held_ns = held_for(*acquired, parse_decimal(fields[3], 0).value_or(*exit));
+        }
         row.tgid = *tgid;
         row.tid = *tid;
         row.call = fields[7];
@@ -197,6 +202,7 @@ private:
         }
         item entry = new_item(row);
         entry.op = *op;
+        entry.work_ns = row.held_ns;
         if (op->what == call::map && op->result >= 0) {
             entry.op.file = backing_of(row, *op);
         }

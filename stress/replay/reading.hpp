@@ -6,8 +6,10 @@
 #include "line_reader.hpp"
 #include "trace.hpp"
 
+#include <algorithm>
 #include <cstdint>
 #include <filesystem>
+#include <limits>
 #include <map>
 #include <optional>
 #include <set>
@@ -34,6 +36,12 @@ struct backing_name {
 [[nodiscard]] std::optional<backing_name> parse_backing(std::string_view device,
                                                         std::string_view inode,
                                                         std::string_view path);
+
+/// item::work_ns of a lock that was held from one time to another.
+[[nodiscard]] constexpr std::uint32_t held_for(std::int64_t from_ns, std::int64_t to_ns) {
+    constexpr std::int64_t most = std::numeric_limits<std::uint32_t>::max();
+    return static_cast<std::uint32_t>(std::clamp<std::int64_t>(to_ns - from_ns, 0, most));
+}
 
 class program_builder {
 public:

@@ -652,9 +652,11 @@ private:
             // Return order is right more often than entry order: the lock lies closer to it.
             ++notes.calls_without_order;
             added.time_ns = since_base(entry.exit_ns);
+            added.work_ns = held_for(entry.enter_ns, entry.exit_ns);
         } else {
             check_lock_time(entry, lock_ns);
             added.time_ns = lock_ns;
+            added.work_ns = held_for(lock_ns, since_base(entry.exit_ns));
         }
         std::int64_t& last = last_ns_[entry.tid];
         added.time_ns = std::max(added.time_ns, last);

@@ -100,6 +100,9 @@ struct item {
     std::uint32_t thread = 0;  ///< index into recorded_program::threads
     std::uint32_t line = 0;    ///< in `source`, counted from 1
     source_file source = source_file::calls;
+    /// How long the call held mmap_lock for writing, or at most (strace form: until its return). 0
+    /// where it did not take it, and for page faults, which no recording times.
+    std::uint32_t work_ns = 0;
     address_space::operation op{};
 };
 
