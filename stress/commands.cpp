@@ -201,7 +201,9 @@ std::vector<recording> load_recordings(suite_options const& chosen) {
                                .repeat = chosen.rounds,
                                .seed = chosen.seed,
                                .check = false,
-                               .out = chosen.out};
+                               .out = chosen.out,
+                               .disjoint = false,
+                               .work = {}};
         auto checked = options;
         checked.check = true;
         checked.repeat = 1;

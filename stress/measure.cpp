@@ -7,9 +7,11 @@
 
 #include <algorithm>
 #include <cctype>
+#include <iomanip>
 #include <iostream>
 #include <optional>
 #include <spdlog/spdlog.h>
+#include <sstream>
 
 namespace manylock::stress {
 namespace {
@@ -62,6 +64,18 @@ void fill_outcome(result_row& row, row_outcome const& outcome, policy_facts cons
     row.detector_edges = outcome.detector_edges;
     row.held_list_bytes_max = outcome.held_list_bytes_max;
     row.lock_bytes = outcome.lock_bytes;
+    if (outcome.page_faults) {
+        auto const& faults = *outcome.page_faults;
+        row.fault_success = faults.success;
+        row.fault_abort = faults.abort;
+        row.fault_retry = faults.retry;
+        row.fault_miss = faults.miss;
+        if (faults.latency.count() > 0) {
+            row.fault_ns_p50 = faults.latency.at(0.5);
+            row.fault_ns_p99 = faults.latency.at(0.99);
+            row.fault_ns_max = faults.latency.max();
+        }
+    }
     if (outcome.checked) row.check = outcome.faults.empty() ? "ok" : "failed";
     for (auto const& fault : outcome.faults) {
         std::cout << "check failed: " << row.workload << " under " << row.policy << ", "
@@ -145,6 +159,79 @@ std::vector<result_row> measure(run_options const& run, progress& bar) {
     return rows;
 }
 
+namespace {
+
+/// What has to be known of a program before it is replayed in one way or another; found once.
+class preparation {
+public:
+    preparation(replay_options const& replay, replay::recorded_program const& program,
+                std::string const& name, progress& bar)
+        : replay_(replay),
+          program_(program),
+          name_(name),
+          bar_(bar),
+          work_ns_(work_of(program, replay.work)) {}
+
+    /// The request, and the columns that say what it was.
+    replay_request request(std::uint64_t asked, result_row& row) {
+        replay_request request;
+        request.program = &program_;
+        request.check = replay_.check;
+        request.work_ns = &work_ns_;
+        row.work = replay_.work.text();
+        if (asked == traced_threads) {
+            request.threads = std::max<std::uint64_t>(program_.threads.size(), 1);
+            if (request.threads > 1) {
+                find_order();
+                request.order = &*order_;
+                request.lives = &*lives_;
+                row.order_edges = order_->edges_kept;
+                row.parallel_width = order_->width_max;
+            }
+        } else if (asked > 1) {
+            find_users();
+            request.threads = asked;
+            request.users = &*users_;
+            request.disjoint = replay_.disjoint;
+            row.regions = replay_.disjoint ? "disjoint" : "shared";
+        }
+        row.threads = request.threads;
+        return request;
+    }
+
+private:
+    void find_order() {
+        if (order_) return;
+        bar_.show(name_ + ": finding what depends on what");
+        order_ = order_of(program_, record_footprints(program_), replay_.check);
+        lives_ = lifetimes_of(program_);
+        std::ostringstream text;
+        text << std::fixed << std::setprecision(1) << "order: " << program_.items.size()
+             << " items, " << order_->edges_kept << " edges kept (" << order_->edges_dropped
+             << " implied by others), longest chain " << order_->levels << ", parallel width "
+             << order_->width_max << " max, " << order_->width_mean << " mean";
+        std::cout << text.str() << std::endl;
+        spdlog::info("{}: {} threads, at most {} of them alive at once", name_, lives_->started,
+                     lives_->live_max);
+    }
+    void find_users() {
+        if (users_) return;
+        users_ = multiplied(program_);
+        if (auto const text = users_->left_out(); !text.empty()) std::cout << text << std::endl;
+    }
+
+    replay_options const& replay_;
+    replay::recorded_program const& program_;
+    std::string const& name_;
+    progress& bar_;
+    std::vector<std::uint32_t> work_ns_;
+    std::optional<replay::execution_order> order_;
+    std::optional<lifetimes> lives_;
+    std::optional<user_program> users_;
+};
+
+}  // namespace
+
 std::size_t row_count(replay_options const& replay) {
     return replay.threads.size() * replay.policies.size() * replay.repeat;
 }
@@ -153,29 +240,17 @@ std::vector<result_row> measure(replay_options const& replay,
                                 replay::recorded_program const& program, progress& bar) {
     std::vector<result_row> rows;
     auto const name = "replay_" + recording_name(replay.recording);
-    std::optional<replay::execution_order> order;
+    preparation prepared(replay, program, name, bar);
     for (std::uint64_t round = 0; round < replay.repeat; ++round) {
         for (auto const asked : replay.threads) {
-            auto const traced = std::max<std::uint64_t>(program.threads.size(), 1);
-            auto const threads = asked == traced_threads ? traced : std::min(asked, traced);
-            if (threads > 1 && !order) {
-                bar.show(name + ": finding what depends on what");
-                order = order_of(program, record_footprints(program), replay.check);
-                spdlog::info(
-                    "{}: {} items on {} threads, longest chain {}, at most {} at once, {:.1f} on "
-                    "average",
-                    name, program.items.size(), traced, order->levels, order->width_max,
-                    order->width_mean);
-            }
             for (auto const& policy : replay.policies) {
                 throw_if_interrupted();
-                bar.show(name + ", " + std::to_string(threads) + " threads, " + policy +
+                auto row = row_for(policy, name, 1, replay.seed, round);
+                auto const request = prepared.request(asked, row);
+                bar.show(name + ", " + std::to_string(request.threads) + " threads, " + policy +
                          (replay.check ? ", checked" : ""));
                 auto const& runner = find_runner(policy);
-                auto row = row_for(policy, name, threads, replay.seed, round);
-                auto const outcome =
-                    runner.replay({&program, order ? &*order : nullptr, threads, replay.check});
-                fill_outcome(row, outcome, runner.facts(), true);
+                fill_outcome(row, runner.replay(request), runner.facts(), true);
                 rows.push_back(std::move(row));
                 bar.advance();
             }

@@ -335,13 +335,43 @@ struct replay_form {
     explicit replay_form(CLI::App& app) : given(app) {
         app.add_option("DIR", recording, "directory of the recorded program")->required();
         add_common(given);
-        given.add("--threads", "1|traced|N",
-                  "threads to replay with; traced: one per recorded thread [1]");
+        given.add("--threads", "1|traced|N,..",
+                  "traced: one thread per recorded thread; N: so many users of one address space, "
+                  "each of whom replays everything [1]");
+        given.add("--regions", "R",
+                  "where N users are: shared, all at the same addresses, or disjoint [shared]");
+        given.add("--work", "W",
+                  "busy work of an operation under its locks: none, traced (as long as recorded), "
+                  "or nanoseconds per page [none]");
         given.add("--repeat", "N", "replays of each configuration [1]");
         app.add_flag("--check", check,
                      "compare the final map and the checkpoints with the kernel's");
     }
 };
+
+bool read_regions(texts const& given, std::vector<std::uint64_t> const& threads) {
+    auto const text = given.find("--regions");
+    if (!text) return false;
+    if (*text != "shared" && *text != "disjoint") {
+        refuse("--regions", *text, "is not a placement; the placements are shared and disjoint");
+    }
+    if (*std::max_element(threads.begin(), threads.end()) < 2) {
+        throw input_error(
+            "--regions has no meaning without several users; it belongs to --threads N from 2 on");
+    }
+    return *text == "disjoint";
+}
+
+work_choice read_work(texts const& given) {
+    auto const text = given.find("--work").value_or("none");
+    if (text == "none") return {};
+    if (text == "traced") return {work_choice::kind::traced, 0};
+    try {
+        return {work_choice::kind::per_page, whole_number("--work", text, 1, work_ns_max)};
+    } catch (input_error const& error) {
+        throw input_error(error.what() + std::string(" and neither none nor traced"));
+    }
+}
 
 replay_options read_replay(replay_form const& form, known_policies const& known) {
     replay_options replay;
@@ -351,6 +381,8 @@ replay_options read_replay(replay_form const& form, known_policies const& known)
     replay.threads = thread_list("--threads", form.given.find("--threads").value_or("1"), true);
     form.given.number("--repeat", replay.repeat, 1, 1000);
     replay.check = form.check;
+    replay.disjoint = read_regions(form.given, replay.threads);
+    replay.work = read_work(form.given);
     return replay;
 }
 

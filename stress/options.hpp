@@ -3,6 +3,7 @@
 #pragma once
 
 #include "workloads/catalogue.hpp"
+#include "workloads/replay_work.hpp"
 
 #include <cstdint>
 #include <filesystem>
@@ -37,11 +38,13 @@ inline constexpr std::uint64_t traced_threads = 0;
 struct replay_options {
     std::filesystem::path recording;
     std::vector<std::string> policies;
-    std::vector<std::uint64_t> threads;
+    std::vector<std::uint64_t> threads;  ///< from 2: so many users
     std::uint64_t repeat = 1;
     std::uint64_t seed = 0;
     bool check = false;
     std::filesystem::path out;
+    bool disjoint = false;  ///< users in regions of their own
+    work_choice work;
 };
 
 struct report_options {

@@ -3,6 +3,7 @@
 #include "atomic_file.hpp"
 #include "input_error.hpp"
 
+#include <algorithm>
 #include <charconv>
 #include <cmath>
 #include <nlohmann/json.hpp>
@@ -106,6 +107,7 @@ void check_row(result_row const& row, position const& at) {
 
 void check_header(std::vector<std::string_view> const& names, position const& at) {
     for (std::size_t i = 0; i < columns.size(); ++i) {
+        if (i >= names.size() && i >= oldest_columns) return;
         if (i >= names.size()) {
             at.refuse("the heading ends before column " + std::string(columns[i].name));
         }
@@ -193,7 +195,8 @@ std::vector<result_row> parse_csv(std::string_view text, std::filesystem::path c
                       " fields, where the heading has " + std::to_string(heading_fields));
         }
         result_row row;
-        for (std::size_t i = 0; i < columns.size(); ++i) set_field(row, columns[i], fields[i], at);
+        for (std::size_t i = 0; i < std::min(columns.size(), fields.size()); ++i)
+            set_field(row, columns[i], fields[i], at);
         check_row(row, at);
         rows.push_back(std::move(row));
     }

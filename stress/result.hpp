@@ -56,8 +56,19 @@ struct result_row {
     count detector_edges;
     count held_list_bytes_max;
     count lock_bytes;
-    std::string check;  ///< "ok", "failed" or empty
-    std::string hold;   ///< "yields" if the hold offered its core to others, else empty
+    std::string check;    ///< "ok", "failed" or empty
+    std::string hold;     ///< "yields" if the hold offered its core to others, else empty
+    std::string regions;  ///< of a replay by several users: "shared" or "disjoint"
+    std::string work;     ///< of a replay: "none", "traced", or nanoseconds per page
+    count fault_success;  ///< page faults done under one VMA's read lock
+    count fault_abort;    ///< could not lock the VMA, or found it moved or gone
+    count fault_retry;    ///< needed a transaction
+    count fault_miss;     ///< the VMA was detached in between
+    count fault_ns_p50;   ///< latency of page faults alone
+    count fault_ns_p99;
+    count fault_ns_max;
+    count order_edges;     ///< of a replay by recorded threads: waits between them
+    count parallel_width;  ///< and the most items that could run at once
 
     friend bool operator==(result_row const&, result_row const&) = default;
 };
@@ -70,7 +81,7 @@ struct column {
 };
 
 /// The contract, in order.
-inline constexpr std::array<column, 39> columns{{
+inline constexpr std::array<column, 50> columns{{
     {"policy", &result_row::policy},
     {"workload", &result_row::workload},
     {"platform", &result_row::platform},
@@ -110,7 +121,21 @@ inline constexpr std::array<column, 39> columns{{
     {"lock_bytes", &result_row::lock_bytes},
     {"check", &result_row::check},
     {"hold", &result_row::hold},
+    {"regions", &result_row::regions},
+    {"work", &result_row::work},
+    {"fault_success", &result_row::fault_success},
+    {"fault_abort", &result_row::fault_abort},
+    {"fault_retry", &result_row::fault_retry},
+    {"fault_miss", &result_row::fault_miss},
+    {"fault_ns_p50", &result_row::fault_ns_p50},
+    {"fault_ns_p99", &result_row::fault_ns_p99},
+    {"fault_ns_max", &result_row::fault_ns_max},
+    {"order_edges", &result_row::order_edges},
+    {"parallel_width", &result_row::parallel_width},
 }};
+
+/// A file written before the later columns existed ends with these; it is read all the same.
+inline constexpr std::size_t oldest_columns = 39;
 
 /// A reason a restart can have, as one column.
 struct restart_reason_column {

@@ -29,7 +29,9 @@ std::string plain(double value) {
 
 /// What tells one panel from another: everything that was configured, but the threads.
 std::string panel_key(result_row const& row) {
-    std::string key = row.workload + '|' + row.platform;
+    // Files from before the column have no word for no work.
+    std::string key = row.workload + '|' + row.platform + '|' + row.regions + '|' +
+                      (row.work == "none" ? "" : row.work);
     for (auto const member :
          {&result_row::locks, &result_row::locks_per_transaction, &result_row::hold_ns}) {
         key += '|' + (row.*member ? std::to_string(*(row.*member)) : "");
@@ -54,6 +56,12 @@ std::string describe(result_row const& row) {
     if (row.zipf) parts.push_back("zipf " + plain(*row.zipf));
     if (row.hold_ns && *row.hold_ns > 0) {
         parts.push_back(short_duration(static_cast<double>(*row.hold_ns)) + " hold");
+    }
+    if (!row.regions.empty()) parts.push_back("users in " + row.regions + " regions");
+    if (row.work == "traced") {
+        parts.push_back("work as recorded");
+    } else if (!row.work.empty() && row.work != "none") {
+        parts.push_back(row.work + " ns of work per page");
     }
     if (row.cores) parts.push_back(std::to_string(*row.cores) + " cores");
     parts.push_back(row.platform);
@@ -153,8 +161,9 @@ std::vector<panel> make_panels(std::vector<result_row> const& rows) {
         add_row(panels[at->second], row);
         auto& description = panels[at->second].description;
         if (row.hold == "yields" && description.find("yields") == std::string::npos) {
-            description += "; the hold yields where threads outnumber cores, so there throughput "
-                           "and latency are not to be quoted";
+            description +=
+                "; the hold yields where threads outnumber cores, so there throughput "
+                "and latency are not to be quoted";
         }
     }
     for (auto& p : panels) {

@@ -3,8 +3,11 @@
 #include "replay_state.hpp"
 
 #include <algorithm>
+#include <iterator>
 #include <manylock/address_space/space.hpp>
 #include <manylock/policies/no_wait.hpp>
+#include <unordered_map>
+#include <utility>
 #include <vector>
 
 namespace manylock::stress {
@@ -23,7 +26,7 @@ public:
 
     replay::footprint_list run() {
         for (auto const& item : program_.items) {
-            list_.begin_item(item.thread);
+            list_.begin_item(number_of(item.thread));
             auto const& op = item.op;
             if (op.what == space::call::fault) {
                 fault(op);
@@ -35,27 +38,53 @@ public:
     }
 
 private:
+    /// Threads with items, counted from 0 without a gap.
+    std::uint32_t number_of(std::uint32_t thread) {
+        return numbers_.try_emplace(thread, static_cast<std::uint32_t>(numbers_.size()))
+            .first->second;
+    }
+
     void fault(space::operation const& op) {
         auto const retries = worker_.faults.retry;
         space_.apply(worker_, op);
+        bool const updated = worker_.faults.retry != retries;
         auto const page = space::page_floor(op.start);
-        if (worker_.faults.retry == retries) {
-            list_.touch(page, page + space::page_size, false);  // whatever VMA the page belongs to
-            return;
+        auto const at = first_above(op.start);
+        bool const mapped = at != before_.end() && at->contains(op.start);
+        if (!mapped) {
+            // Whether a stack lies above decides.
+            read_page(page, at == before_.end() ? page + space::page_size : at->start + 1);
+        } else if (may_back_huge(*at, op)) {
+            auto const huge = op.start & ~(huge_size - 1);
+            read(before(huge), huge + huge_size + space::page_size);
         }
+        read_page(page, page + space::page_size);  // whatever VMA the page belongs to
+        if (!updated) return;
         read(page, page + space::page_size);
-        read(page < space::stack_guard_gap ? 0 : page - space::stack_guard_gap, page);
+        if (!mapped) read_guard_gap(page);
         write_changes();
     }
 
+    /// Whether it does depends on the VMA's bounds.
+    static bool may_back_huge(space::vma const& area, space::operation const& op) {
+        return (area.flags & space::vm_hugepage) != 0 && area.anonymous() && !area.anon.set() &&
+               (op.flags & (space::fault_write | space::fault_present)) == 0;
+    }
+
     void call(space::operation const& op) {
-        auto const globals = space_.globals();
-        auto const seen = space::footprint_of(op, globals);
-        for (auto const& range : seen.ranges) read(range.start, range.end);
-        if (op.what == space::call::grow_stack) {
-            auto const page = space::page_floor(op.start);
-            read(page < space::stack_guard_gap ? 0 : page - space::stack_guard_gap, page);
+        auto const seen = space::footprint_of(op, space_.globals());
+        for (auto const& range : seen.ranges) {
+            if (range.empty()) continue;
+            if (seen.writes) {
+                // A moved VMA is asked whether the range is all of it.
+                auto const border = op.what == space::call::remap ? space::page_size : 0;
+                read(border == 0 ? range.start : before(range.start), range.end + border);
+            } else {
+                read_page(range.start, range.end);
+            }
         }
+        if (op.what == space::call::grow_stack) read_guard_gap(space::page_floor(op.start));
+        auto const count = before_.size();
         space_.apply(worker_, op);
         bool const uses_break = op.what == space::call::set_break;
         bool const sets_default =
@@ -63,13 +92,34 @@ private:
         list_.touch_globals(replay::global_default_flags | (uses_break ? replay::global_break : 0U),
                             (uses_break ? replay::global_break : 0U) |
                                 (sets_default ? replay::global_default_flags : 0U));
-        write_changes();
+        if (seen.writes || seen.uses_break) write_changes();
+        // Far from the limit nobody asks how many VMAs there are.
+        auto const near_limit = space_.globals().map_count_max / 2;
+        if (std::max(count, before_.size()) >= near_limit) {
+            list_.touch_globals(replay::global_map_count,
+                                count == before_.size() ? 0U : replay::global_map_count);
+        }
     }
 
+    static space::address before(space::address at) {
+        return at < space::page_size ? 0 : at - space::page_size;
+    }
+    void read_page(space::address start, space::address end) {
+        if (start < end) list_.touch(start, end, false);
+    }
     void read(space::address start, space::address end) {
         if (start >= end) return;
         list_.touch(start, end, false);
-        list_.touch(start + vma_plane, end + vma_plane, false);
+        list_.touch(start + border_plane, end + border_plane, false);
+    }
+    void read_guard_gap(space::address page) {
+        read(page < space::stack_guard_gap ? 0 : page - space::stack_guard_gap, page);
+    }
+
+    [[nodiscard]] std::vector<space::vma>::const_iterator first_above(space::address at) const {
+        return std::upper_bound(
+            before_.begin(), before_.end(), at,
+            [](space::address where, space::vma const& area) { return where < area.end; });
     }
 
     /// Both planes of what an update changed, with a page on either side read: at a merge the
@@ -90,34 +140,46 @@ private:
         };
         unlike(before_, after, gone);
         unlike(after, before_, come);
-        for (auto const* list : {&gone, &come}) {
-            for (auto const& area : *list) {
-                list_.touch(area.start + vma_plane, area.end + vma_plane, true);
-                read(area.start < space::page_size ? 0 : area.start - space::page_size,
-                     area.end + space::page_size);
-            }
-        }
         write_pages(gone, come);
+        write_borders(gone, come);
         before_ = std::move(after);
     }
 
     /// The pages that are not what they were, VMA boundaries apart.
     void write_pages(std::vector<space::vma> const& gone, std::vector<space::vma> const& come) {
-        std::vector<space::address> borders;
+        std::vector<space::address> cuts;
         for (auto const* list : {&gone, &come}) {
             for (auto const& area : *list) {
-                borders.push_back(area.start);
-                borders.push_back(area.end);
+                cuts.push_back(area.start);
+                cuts.push_back(area.end);
             }
         }
-        std::sort(borders.begin(), borders.end());
-        borders.erase(std::unique(borders.begin(), borders.end()), borders.end());
-        for (std::size_t i = 0; i + 1 < borders.size(); ++i) {
-            auto const* const old = covering(gone, borders[i]);
-            auto const* const now = covering(come, borders[i]);
-            if (!same_page(old, now, borders[i])) list_.touch(borders[i], borders[i + 1], true);
+        std::sort(cuts.begin(), cuts.end());
+        cuts.erase(std::unique(cuts.begin(), cuts.end()), cuts.end());
+        for (std::size_t i = 0; i + 1 < cuts.size(); ++i) {
+            auto const* const old = covering(gone, cuts[i]);
+            auto const* const now = covering(come, cuts[i]);
+            if (same_page(old, now, cuts[i])) continue;
+            list_.touch(cuts[i], cuts[i + 1], true);
+            read(before(cuts[i]), cuts[i + 1] + space::page_size);
         }
     }
+
+    /// The pages at which a VMA begins and none did, or the other way round.
+    void write_borders(std::vector<space::vma> const& gone, std::vector<space::vma> const& come) {
+        std::vector<space::address> old;
+        std::vector<space::address> now;
+        for (auto const& area : gone) old.push_back(area.start);
+        for (auto const& area : come) now.push_back(area.start);
+        std::vector<space::address> changed;
+        std::set_symmetric_difference(old.begin(), old.end(), now.begin(), now.end(),
+                                      std::back_inserter(changed));
+        for (auto const at : changed) {
+            list_.touch(at + border_plane, at + space::page_size + border_plane, true);
+            read(before(at), at + space::page_size);
+        }
+    }
+
     static space::vma const* covering(std::vector<space::vma> const& areas, space::address at) {
         auto const found = std::find_if(areas.begin(), areas.end(),
                                         [&](space::vma const& area) { return area.contains(at); });
@@ -129,13 +191,15 @@ private:
                a->offset_at(at) == b->offset_at(at);
     }
 
+    static constexpr space::address huge_size = space::address{1} << 21U;
     /// Addresses of the second plane are shifted by this.
-    static constexpr space::address vma_plane = space::address{1} << 62U;
+    static constexpr space::address border_plane = space::address{1} << 62U;
 
     replay::recorded_program const& program_;
     serial_space space_;
     serial_space::worker worker_;
     std::vector<space::vma> before_;
+    std::unordered_map<std::uint32_t, std::uint32_t> numbers_;
     replay::footprint_list list_;
 };
 

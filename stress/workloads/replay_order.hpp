@@ -8,10 +8,13 @@
 namespace manylock::stress {
 
 /// Two planes. On the plane of pages an item writes each page whose mapping, flags, anon_vma or
-/// backing it changed. On the plane of VMAs it writes every VMA that it changed, in full, before
-/// and after: its bounds and its anon_vma decide later merges at its far end. An update reads both
-/// planes where it looked and a page on either side; a page fault that changes nothing reads its
-/// page alone, so that it need not wait for a merge or split somewhere else in its VMA.
+/// backing it changed; on the plane of borders, each page at which a VMA begins now and did not
+/// before, or the other way round. An update reads both planes where it looked and a page on either
+/// side of what it changed: a merge asks the neighbours, and an anon_vma goes to a whole VMA, whose
+/// bounds are the ends of what changed. A page fault that changes nothing reads its page alone, so
+/// that it need not wait for a merge or split elsewhere in its VMA; only where a huge page is in
+/// question it reads that one's range. The break and the default flags are globals. The number of
+/// VMAs is one from half of the limit on: below it no plan asks.
 replay::footprint_list record_footprints(replay::recorded_program const& program);
 
 /// `checkpoints`: everything before a checkpoint is done before anything after it begins.

@@ -3,6 +3,7 @@
 #pragma once
 
 #include "../replay/trace.hpp"
+#include "replay_users.hpp"
 
 #include <cstdint>
 #include <manylock/address_space/globals.hpp>
@@ -29,12 +30,16 @@ std::vector<replay::maps_row> printed_rows(std::vector<address_space::maps_row> 
 std::string row_differences(std::string const& what, std::vector<replay::maps_row> const& expected,
                             std::vector<replay::maps_row> const& actual);
 
-/// Fills a space with the recording's initial VMAs. Requires: the space is empty.
+/// Puts the recording's initial VMAs into a space, `shift` bytes further up; those of the kernel's
+/// half stay where they are, and are there once. Requires: nothing else is there.
 template <class Space>
-void place_initial(Space& space, replay::recorded_program const& program) {
+void place_initial(Space& space, replay::recorded_program const& program,
+                   address_space::address shift = 0) {
     bool const forked = began_at_fork(program);
     for (auto const& recorded : program.initial) {
-        space.place(initial_area(recorded, forked, Space::fresh_id()));
+        bool const of_kernel = recorded.start >= region_size;
+        if (of_kernel && shift != 0) continue;
+        space.place(shifted(initial_area(recorded, forked, Space::fresh_id()), shift));
     }
 }
 

@@ -6,6 +6,8 @@
 #include "../replay/trace.hpp"
 #include "catalogue.hpp"
 #include "crew.hpp"
+#include "replay_lifetimes.hpp"
+#include "replay_users.hpp"
 
 #include <cstdint>
 #include <memory>
@@ -26,6 +28,23 @@ struct row_request {
     bool hold_yields = false;  ///< busy work offers its processor to other threads
 };
 
+/// How the page faults of a replay went: their latency alone, and Linux's counters.
+struct fault_measurement {
+    histogram latency;
+    std::uint64_t success = 0;
+    std::uint64_t abort = 0;
+    std::uint64_t retry = 0;
+    std::uint64_t miss = 0;
+
+    void add(fault_measurement const& other) noexcept {
+        latency.add(other.latency);
+        success += other.success;
+        abort += other.abort;
+        retry += other.retry;
+        miss += other.miss;
+    }
+};
+
 /// One row measured, as far as the policy's own code knows it.
 struct row_outcome {
     measurement measured;
@@ -36,15 +55,23 @@ struct row_outcome {
     std::optional<std::uint64_t> detector_walks;
     std::optional<std::uint64_t> detector_edges;
     std::optional<std::uint64_t> held_list_bytes_max;
+    std::optional<fault_measurement> page_faults;
+    std::size_t live_threads_max = 0;  ///< of a replay with one thread per recorded thread
     bool checked = false;
     std::vector<std::string> faults;  ///< what the check found wrong, a sentence each
 };
 
+/// A replay: of `order` and `lives`, with one thread per recorded thread; of `users`, by `threads`
+/// users side by side; of neither, on one thread in the recorded order.
 struct replay_request {
     replay::recorded_program const* program = nullptr;
-    replay::execution_order const* order = nullptr;  ///< may be null for one thread
-    std::uint64_t threads = 1;  ///< recorded thread i runs on thread i % threads
+    std::uint64_t threads = 1;
     bool check = false;
+    replay::execution_order const* order = nullptr;
+    lifetimes const* lives = nullptr;
+    user_program const* users = nullptr;
+    bool disjoint = false;                                ///< each user in a region of its own
+    std::vector<std::uint32_t> const* work_ns = nullptr;  ///< by item; null or empty: none
 };
 
 /// Facts that decide which columns apply.

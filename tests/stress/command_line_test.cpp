@@ -163,6 +163,16 @@ TEST_SUITE("stress/command_line") {
         }
         check_refused({"replay", dir, "--policy", "none"}, "--policy: 'none'");
         check_refused({"replay", dir, "--repeat", "0"}, "--repeat: '0'");
+        for (auto const* value : {"", "apart", "shared,disjoint"}) {
+            check_refused({"replay", dir, "--threads", "2", "--regions", value}, "--regions: '");
+        }
+        for (auto const* threads : {"1", "traced", "1,traced"}) {
+            check_refused({"replay", dir, "--threads", threads, "--regions", "disjoint"},
+                          "--regions has no meaning without several users");
+        }
+        for (auto const* value : {"", "0", "-1", "x", "all", "10000001", "1.5"}) {
+            check_refused({"replay", dir, "--work", value}, "--work: '");
+        }
         check_refused({"suite", "--seconds", "61"}, "--seconds: '61'");
         check_refused({"suite", "--rounds", "0"}, "--rounds: '0'");
         check_refused({"suite", "--recording", dir}, "holds neither trace.strace nor events.tsv");

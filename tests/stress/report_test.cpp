@@ -155,6 +155,23 @@ TEST_SUITE("stress/report") {
         CHECK(count_checks(rows, "wait_die", "uniform").ok == 3);
     }
 
+    TEST_CASE("replays by users and with work are panels of their own") {
+        auto rows = rows_of({2});
+        auto users = rows_of({2});
+        for (auto& row : users) row.regions = "disjoint";
+        auto work = rows_of({2});
+        for (auto& row : work) row.work = "traced";
+        auto none = rows_of({4});
+        for (auto& row : none) row.work = "none";
+        for (auto const* more : {&users, &work, &none})
+            rows.insert(rows.end(), more->begin(), more->end());
+        auto const panels = make_panels(rows);
+        REQUIRE(panels.size() == 3);
+        CHECK(panels[0].threads.size() == 2);
+        CHECK(panels[1].description.find("users in disjoint regions") != std::string::npos);
+        CHECK(panels[2].description.find("work as recorded") != std::string::npos);
+    }
+
     TEST_CASE("two results are compared by the ratio of their medians") {
         temporary_directory const place;
         write_rows(place / "a", rows_of({1, 2}));

@@ -24,7 +24,10 @@ constexpr char const* contract =
     "restarts_cycle,"
     "restarts_precaution,restarts_max_of_one_transaction,fallbacks,latency_ns_p50,latency_ns_p99,"
     "latency_ns_p999,"
-    "latency_ns_max,wait_ns,detector_walks,detector_edges,held_list_bytes_max,lock_bytes,check,hold";
+    "latency_ns_max,wait_ns,detector_walks,detector_edges,held_list_bytes_max,lock_bytes,check,"
+    "hold,"
+    "regions,work,fault_success,fault_abort,fault_retry,fault_miss,fault_ns_p50,fault_ns_p99,"
+    "fault_ns_max,order_edges,parallel_width";
 
 result_row sample() {
     result_row row;
@@ -90,6 +93,24 @@ TEST_SUITE("stress/result") {
         text.insert(text.find('\n'), ",later");
         text.insert(text.size() - 1, ",x");
         CHECK(parse_csv(text, "results.csv").front() == sample());
+    }
+
+    TEST_CASE("a file from before the later columns reads with those empty") {
+        auto row = sample();
+        row.work = "traced";
+        auto text = csv_text({row});
+        auto const cut_after = [&](std::string const& end, std::size_t from) {
+            auto const at = text.find(end, from) + end.size();
+            text.erase(at, text.find('\n', at) - at);
+        };
+        cut_after(",hold", text.find(",hold,"));
+        auto const line = text.find('\n') + 1;
+        std::size_t at = line;
+        for (std::size_t fields = 1; fields < oldest_columns; ++fields) at = text.find(',', at) + 1;
+        text.erase(at, text.find('\n', at) - at);  // the last old field is empty
+        CHECK(parse_csv(text, "results.csv").front() == sample());
+        text.erase(text.find(",hold"), 5);
+        CHECK(contains(complaint(text), "the heading ends before column hold"));
     }
 
     TEST_CASE("a bad field is named by file, line and column") {
