@@ -156,7 +156,7 @@ std::vector<workload> suite_workloads() {
     auto contended = find_preset("contended", usable_cores())->workloads.front();
     contended.threads = {1, 2, 4};
     std::vector<workload> all{contended};
-    for (auto const* name : {"zipf", "hotspot", "ring", "bank", "vma_mix"}) {
+    for (auto const* name : {"zipf", "hotspot", "ring", "bank", "vma_mix", "giant_vma"}) {
         all.push_back(*find_workload(name));
         all.back().hold_ns = contended.hold_ns;
     }

@@ -108,7 +108,7 @@ result_row measure_one(run_options const& run, workload const& w, std::uint64_t 
     request.check = run.check;
     request.hold_yields = w.hold_yields && threads > usable_cores();
     auto row = row_for(policy, w.name, threads, run.seed, round);
-    bool const on_locks = w.picks != choice::vma_mix;
+    bool const on_locks = !on_address_space(w.picks);
     if (on_locks) {
         row.locks = w.locks;
         row.locks_per_transaction = w.locks_per_transaction;
@@ -117,6 +117,7 @@ result_row measure_one(run_options const& run, workload const& w, std::uint64_t 
         if (w.picks == choice::zipf) row.zipf = w.zipf;
         if (request.hold_yields && w.hold_ns > 0) row.hold = "yields";
     }
+    if (w.picks == choice::giant_vma) row.hold_ns = w.hold_ns;
     auto const& runner = find_runner(policy);
     fill_outcome(row, runner.run(request), runner.facts(), !on_locks);
     return row;

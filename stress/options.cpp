@@ -251,12 +251,12 @@ void refuse_useless(texts const& given, workload const& w) {
     if (w.picks != choice::zipf && !(given.find("--zipf") == "0"))
         useless("--zipf", "workload zipf");
     if (w.picks != choice::hotspot) useless("--hot-position", "workload hotspot");
-    if (w.picks == choice::vma_mix) {
+    if (on_address_space(w.picks)) {
         for (auto const* option :
-             {"--locks", "--locks-per-transaction", "--read-percent", "--hold-ns", "--order"}) {
+             {"--locks", "--locks-per-transaction", "--read-percent", "--order"})
             useless(option, "the workloads on plain locks");
-        }
     }
+    if (w.picks == choice::vma_mix) useless("--hold-ns", "every other workload");
     if (w.transfers)
         useless("--read-percent", "workloads other than bank, whose transfers write all they lock");
 }
@@ -264,7 +264,8 @@ void refuse_useless(texts const& given, workload const& w) {
 void adjust(texts const& given, workload& w, bool preset) {
     if (auto const text = given.find("--threads"))
         w.threads = thread_list("--threads", *text, false);
-    if (w.picks == choice::vma_mix) return;
+    given.number("--hold-ns", w.hold_ns, 0, hold_ns_max);
+    if (on_address_space(w.picks)) return;
     given.number("--locks", w.locks, 1, locks_max);
     bool const ring = w.picks == choice::ring;
     if (ring && !given.find("--locks-per-transaction")) {
@@ -275,7 +276,6 @@ void adjust(texts const& given, workload& w, bool preset) {
     given.real("--read-percent", w.read_percent, 0, 100, "from 0 to 100");
     given.real("--zipf", w.zipf, 0, 10, "from 0 to 10");
     given.real("--hot-position", w.hot_position, 0, 1, "from 0 to 1");
-    given.number("--hold-ns", w.hold_ns, 0, hold_ns_max);
     if (auto const text = given.find("--order")) {
         auto const sequence = find_order(*text);
         if (!sequence)

@@ -114,7 +114,8 @@ std::vector<named_line> const& workload_names() {
         {"ring",
          "philosophers: each thread takes K neighbours of N in a ring, from its own seat on"},
         {"bank", "transfers between random accounts; the sum of all balances stays the same"},
-        {"vma_mix", "page faults against map, unmap, protect and remap on one address space"}};
+        {"vma_mix", "page faults against map, unmap, protect and remap on one address space"},
+        {"giant_vma", "page faults all over one VMA while one thread protects a page at its end"}};
     return names;
 }
 
@@ -143,6 +144,11 @@ std::optional<workload> find_workload(std::string_view name) {
         return w;
     }
     if (name == "vma_mix") return named("vma_mix", choice::vma_mix);
+    if (name == "giant_vma") {
+        auto w = named("giant_vma", choice::giant_vma);
+        w.hold_ns = 500;  // about what zeroing a page takes
+        return w;
+    }
     return std::nullopt;
 }
 

@@ -12,13 +12,18 @@ namespace manylock::stress {
 
 /// Which locks a transaction picks.
 enum class choice : std::uint8_t {
-    uniform,  ///< all alike
-    zipf,     ///< lock i with weight 1 / (i+1)^zipf
-    hotspot,  ///< one hot lock at `hot_position` of the transaction, the others all alike
-    hot_set,  ///< `hot_percent` of the picks among the first `hot_locks`
-    ring,     ///< philosophers: neighbours, from the thread's own seat on
-    vma_mix   ///< no locks of its own: operations on one address space
+    uniform,   ///< all alike
+    zipf,      ///< lock i with weight 1 / (i+1)^zipf
+    hotspot,   ///< one hot lock at `hot_position` of the transaction, the others all alike
+    hot_set,   ///< `hot_percent` of the picks among the first `hot_locks`
+    ring,      ///< philosophers: neighbours, from the thread's own seat on
+    vma_mix,   ///< no locks of its own: operations on one address space
+    giant_vma  ///< the same: faults in one VMA while its end is protected
 };
+
+[[nodiscard]] constexpr bool on_address_space(choice picks) noexcept {
+    return picks == choice::vma_mix || picks == choice::giant_vma;
+}
 
 /// In which order it takes them.
 enum class order : std::uint8_t {

@@ -69,7 +69,8 @@ void picker::draw() {
         case choice::zipf:
         case choice::hot_set: draw_weighted(); break;
         case choice::ring: draw_ring(); break;
-        case choice::vma_mix: break;
+        case choice::vma_mix:
+        case choice::giant_vma: break;
     }
     if (from_.sequence == order::ascending) {
         std::sort(requests_.begin(), requests_.end(),

@@ -1,6 +1,7 @@
 // The policy_runner of one policy. Included by the translation unit that the build makes for each.
 #pragma once
 
+#include "giant_run.hpp"
 #include "lock_run.hpp"
 #include "replay_run.hpp"
 #include "runner.hpp"
@@ -17,6 +18,7 @@ public:
     }
     [[nodiscard]] row_outcome run(row_request const& request) const override {
         if (request.what.picks == choice::vma_mix) return vma_run<Policy>(request).run();
+        if (request.what.picks == choice::giant_vma) return giant_run<Policy>(request).run();
         return lock_run<Policy>(request).run();
     }
     [[nodiscard]] row_outcome replay(replay_request const& request) const override {

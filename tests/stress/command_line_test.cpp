@@ -229,7 +229,8 @@ TEST_SUITE("stress/command_line") {
     TEST_CASE("every workload checks ok under every policy") {
         for (auto const* workload :
              {"uniform --locks 16", "uniform --locks 8 --read-percent 50", "zipf --zipf 1.2",
-              "hotspot", "ring", "ring --locks-per-transaction 2", "bank --locks 8", "vma_mix"}) {
+              "hotspot", "ring", "ring --locks-per-transaction 2", "bank --locks 8", "vma_mix",
+              "giant_vma"}) {
             CAPTURE(workload);
             temporary_directory const place;
             auto const result =

@@ -1,0 +1,110 @@
+// Workload giant_vma: all threads but one fault all over one big VMA while that one protects and
+// unprotects a page at its end, so that every fault meets the one lock that every update needs. With
+// one thread nobody protects.
+#pragma once
+
+#include "../random.hpp"
+#include "space_statistics.hpp"
+
+#include <cstdint>
+
+namespace manylock::stress {
+
+template <class Policy>
+class giant_run {
+public:
+    explicit giant_run(row_request const& request) : request_(request) {
+        worker setup;
+        auto all = on_pages(call::map, 0, pages);
+        all.prot = address_space::abi::prot_read | address_space::abi::prot_write;
+        all.flags = address_space::abi::map_private | address_space::abi::map_anonymous |
+                    address_space::abi::map_fixed;
+        space_.apply(setup, all);
+        auto first_write = on_pages(call::fault, 0, 1);
+        first_write.flags = address_space::fault_write;
+        space_.apply(setup, first_write);
+    }
+
+    row_outcome run() {
+        row_outcome row;
+        counter_window<domain_type> window(space_.domain());
+        crew threads(request_.threads, request_.length);
+        faults_.resize(request_.threads);
+        row.seconds = threads.run([this](crew::member& me) { work(me); },
+                                  [&](bool begins) { window.mark(begins); });
+        row.measured = threads.total();
+        row.page_faults.emplace();
+        for (auto const& mine : faults_) row.page_faults->add(mine);
+        take_restarts(row, window);
+        if (request_.check) verify(row);
+        return row;
+    }
+
+private:
+    using space_type = address_space::basic_address_space<Policy>;
+    using domain_type = typename space_type::domain_type;
+    using worker = typename space_type::worker;
+    using operation = address_space::operation;
+    using call = address_space::call;
+
+    static constexpr address_space::address start = 0x10'0000'0000;
+    static constexpr std::uint64_t pages = std::uint64_t{1} << 18U;  // 1 GiB
+
+    static operation on_pages(call what, std::uint64_t first, std::uint64_t count) {
+        operation op;
+        op.what = what;
+        op.start = start + first * address_space::page_size;
+        op.length = count * address_space::page_size;
+        return op;
+    }
+
+    void work(crew::member& me) {
+        if (request_.threads > 1 && me.index() == 0)
+            protect_end(me);
+        else
+            fault_all_over(me);
+    }
+
+    void protect_end(crew::member& me) {
+        worker mine;
+        auto op = on_pages(call::protect, pages - 1, 1);
+        for (bool writable = false; me.next(); writable = !writable) {
+            op.prot =
+                address_space::abi::prot_read | (writable ? address_space::abi::prot_write : 0U);
+            auto const begin = measuring_clock::now();
+            space_.apply(mine, op, [this] { work_for(request_.what.hold_ns, false); });
+            me.committed(begin, {});
+        }
+    }
+
+    void fault_all_over(crew::member& me) {
+        generator random(derived_seed(request_.seed, me.index()));
+        worker mine;
+        fault_measurement measured;
+        while (me.next()) {
+            auto op = on_pages(call::fault, random.below(pages), 1);
+            auto const begin = measuring_clock::now();
+            space_.apply(mine, op, [this] { work_for(request_.what.hold_ns, false); });
+            measured.latency.record(nanoseconds_since(begin));
+            me.committed(begin, {});
+        }
+        measured.success = mine.faults.success;
+        measured.abort = mine.faults.abort;
+        measured.retry = mine.faults.retry;
+        measured.miss = mine.faults.miss;
+        faults_[me.index()] = measured;
+    }
+
+    void verify(row_outcome& row) {
+        row.checked = true;
+        if (space_.vma_count() > 2) row.faults.emplace_back("the VMA was split more than once");
+        if (auto broken = space_.broken_invariant(); !broken.empty())
+            row.faults.push_back(std::move(broken));
+    }
+
+    row_request request_;
+    space_type space_;
+    std::vector<fault_measurement> faults_;
+};
+
+}  // namespace manylock::stress
