@@ -3,6 +3,7 @@
 //         their own must agree with one array each, since nothing they do concerns the others;
 //         threads in one range must leave a map without a broken invariant, every lock free and no
 //         claim behind.
+#include "allocation.hpp"
 #include "naive_comparison.hpp"
 #include "naive_model.hpp"
 #include "random_operations.hpp"
@@ -295,6 +296,36 @@ TEST_SUITE("address_space/space") {
             }
         });
         CHECK(space.broken_invariant() == "");
+    }
+
+    TEST_CASE_TEMPLATE("faults ask for no memory and updates soon for none", Policy, ALL_POLICIES) {
+        if (!manylock::test::counts_allocations) return;
+        basic_address_space<Policy> space{small_globals()};
+        typename basic_address_space<Policy>::worker me;
+        operation map = add_stack();
+        map.flags &= ~std::uint32_t{abi::map_growsdown};
+        operation protect = map;
+        protect.what = call::protect;
+        protect.length = page_size;
+        protect.prot = abi::prot_read;
+        operation unmap = map;
+        unmap.what = call::unmap;
+        operation touch;
+        touch.start = map.start;
+        auto const round = [&] {
+            for (operation const& op : {map, protect, touch, unmap})
+                CHECK(space.apply(me, op) >= 0);
+        };
+        // What is retired comes back a grace period later: enough rounds that some has.
+        for (int i = 0; i < 2'000; ++i) round();
+        space.apply(me, map);
+        auto const before_faults = manylock::test::allocations();
+        for (int i = 0; i < 100; ++i) CHECK(space.apply(me, touch) == 0);
+        CHECK(manylock::test::allocations() == before_faults);
+        auto const before = manylock::test::allocations();
+        for (int i = 0; i < 2'000; ++i) round();
+        // A region and a batch at a time, where the grace periods fall behind.
+        CHECK(manylock::test::allocations() - before < 2'000);
     }
 
     TEST_CASE_TEMPLATE("a fault on settled memory takes one read lock and no transaction", Policy,
