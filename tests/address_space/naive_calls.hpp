@@ -30,12 +30,35 @@ inline std::int64_t naive_model::set_break(address wanted) {
     return static_cast<std::int64_t>(wanted);
 }
 
-inline std::int64_t naive_model::fault(operation const& op) {
+inline std::optional<std::int64_t> naive_model::read(operation const& op) const {
+    if (op.what == call::advise) {
+        bool const drops = op.advice == abi::madv_dontneed || op.advice == abi::madv_cold;
+        if (!drops && op.advice != abi::madv_willneed) return {};
+        return -walk(op, true, [&](index s, index) {
+            return drops && (pages_[s].flags & vm_locked) ? abi::einval : 0;
+        });
+    }
+    if (op.what != call::fault) return {};
     index const p = of(op.start);
     if (!mapped(p)) {
         index up = p;
         while (up < pages_.size() && !mapped(up)) ++up;
-        if (up >= pages_.size() || !(pages_[up].flags & vm_growsdown)) return -abi::efault;
+        if (up < pages_.size() && (pages_[up].flags & vm_growsdown)) return {};
+        return -abi::efault;
+    }
+    page const& here = pages_[p];
+    bool const write = op.flags & fault_write;
+    if (!(here.flags & (write ? vma_flags{vm_write} : vm_access))) return -abi::eacces;
+    if (write && !(here.flags & vm_shared) && here.anon == 0) return {};
+    return 0;
+}
+
+inline std::int64_t naive_model::fault(operation const& op) {
+    if (auto const result = read(op)) return *result;
+    index const p = of(op.start);
+    if (!mapped(p)) {
+        index up = p;
+        while (!mapped(up)) ++up;
         index down = p;
         while (down > 0 && !mapped(down)) --down;
         bool const blocked = mapped(down) && !(pages_[down].flags & vm_growsdown) &&
@@ -50,10 +73,8 @@ inline std::int64_t naive_model::fault(operation const& op) {
             pages_[q].begins = q == p;
         }
     }
-    page const here = pages_[p];
-    bool const write = op.flags & fault_write;
-    if (!(here.flags & (write ? vma_flags{vm_write} : vm_access))) return -abi::eacces;
-    if (write && !(here.flags & vm_shared)) give_anon(p);
+    if (auto const result = read(op)) return *result;
+    give_anon(p);
     return 0;
 }
 

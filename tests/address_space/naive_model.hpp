@@ -9,6 +9,7 @@
 #include <algorithm>
 #include <cstddef>
 #include <functional>
+#include <optional>
 #include <vector>
 
 namespace manylock::address_space {
@@ -45,6 +46,9 @@ public:
         }
         return 0;
     }
+
+    /// The result of a fault or an advice that only reads; nothing where it changes a VMA.
+    [[nodiscard]] std::optional<std::int64_t> read(operation const& op) const;
 
     [[nodiscard]] std::vector<vma> rows() const {
         std::vector<vma> all;
@@ -164,12 +168,13 @@ private:
     static std::size_t count(std::uint64_t bytes) { return (bytes + page_size - 1) / page_size; }
 
     std::int64_t map(operation const& op, std::int64_t result) {
-        bool const fixed = op.flags & abi::map_fixed;
+        bool const only_if_free = op.flags & abi::map_fixed_noreplace;
+        bool const fixed = only_if_free || (op.flags & abi::map_fixed);
         if (op.length == 0) return -abi::einval;
         if (result < 0 && !fixed) return result;
         index const s = of(fixed ? op.start : static_cast<address>(result));
         index const e = s + count(op.length);
-        if (!fixed && !empty(s, e)) return -abi::eexist;
+        if ((!fixed || only_if_free) && !empty(s, e)) return -abi::eexist;
         wipe(s, e);
         page first;
         first.flags = op.prot | vm_may_access | g_.default_flags;
@@ -201,7 +206,7 @@ private:
     }
     /// Walks VMA by VMA; `holes`: go on over unmapped pages and report them at the end.
     std::int64_t walk(operation const& op, bool holes,
-                      std::function<std::int64_t(index, index)> const& visit) {
+                      std::function<std::int64_t(index, index)> const& visit) const {
         index p = of(op.start);
         index const end = p + count(op.length);
         std::int64_t missed = 0;
@@ -236,6 +241,13 @@ private:
         });
     }
     std::int64_t advise(operation const& op) {
+        if (auto const result = read(op)) return *result;
+        if (op.advice == abi::madv_populate_write)
+            return -walk(op, false, [&](index s, index) {
+                if (!(pages_[s].flags & vm_write)) return abi::einval;
+                if (!(pages_[s].flags & vm_shared)) give_anon(s);
+                return std::int64_t{0};
+            });
         return -walk(op, true, [&](index s, index e) -> std::int64_t {
             vma_flags f = pages_[s].flags;
             switch (op.advice) {
