@@ -294,13 +294,11 @@ TEST_SUITE("address_space/anon_vma") {
     }
     TEST_CASE("an anon_vma inherited by fork is not handed to memory that has none") {
         space s;
-        vma area{page(0),
-                 page(2),
-                 vm_read | vm_write | vm_may_access | vm_account,
-                 page(0) / page_size,
-                 {5, true},
-                 {}};
-        s.place(area);
+        s.place({.start = page(0),
+                 .end = page(2),
+                 .flags = vm_read | vm_write | vm_may_access | vm_account,
+                 .page_offset = page(0) / page_size,
+                 .anon = {5, true}});
         s.map(2, 2);
         CHECK(s.text() == "0+2:rw-p 2+2:rw-p");
         s.unmap(1, 1);

@@ -53,13 +53,17 @@ namespace manylock::address_space::detail {
     if (!replaces && !d.free(range)) return fail(abi::eexist);
     if (std::int64_t const error = remove_range(d, range)) return fail(error);
 
-    vma area{range.start, range.end, flags_of_map(op, g), op.start / page_size, {}, {}};
+    vma area{.start = range.start,
+             .end = range.end,
+             .flags = flags_of_map(op, g),
+             .page_offset = op.start / page_size};
     if (!(op.flags & abi::map_anonymous)) {
         area.file = op.file;
         area.page_offset = op.offset / page_size;
     } else if ((op.flags & abi::map_type) != abi::map_private) {
         area.file = op.file;  // shared anonymous memory is a file of its own, never seen before
         area.file.open_file = fresh_file_bit | g.next_id++;
+        area.file.shared_memory = true;
         area.page_offset = 0;
     }
     add_range(d, area);
@@ -95,7 +99,10 @@ namespace manylock::address_space::detail {
         }
         if (d.map_count() > d.map_count_max()) return unchanged;
         vma_flags const flags = vm_read | vm_write | vm_may_access | vm_account | g.default_flags;
-        add_range(d, {old_end, new_end, flags, old_end / page_size, {}, {}});
+        add_range(d, {.start = old_end,
+                      .end = new_end,
+                      .flags = flags,
+                      .page_offset = old_end / page_size});
         if (g.default_flags & vm_locked)
             populate(d, {old_end, new_end}, g.next_id, on_refusal::ignore);
     }
