@@ -204,8 +204,9 @@ private:
         }
         auto const policy = policy_number(row);
         if (!policy) {
-            builder_.unknown(reader_, "an mbind succeeded, and this form of recording does not say "
-                                      "which nodes it names");
+            builder_.unknown(reader_,
+                             "an mbind succeeded, and this form of recording does not say "
+                             "which nodes it names");
             return;
         }
         item entry = new_item(row);
@@ -316,7 +317,8 @@ private:
             builder_.add_item(entry, reader_);
             return;
         }
-        if ((walks && (option == pr_set_vma || option == pr_set_mm)) || (classify(row.call) == call_class::unmodelled && row.result >= 0)) {
+        if ((walks && (option == pr_set_vma || option == pr_set_mm)) ||
+            (classify(row.call) == call_class::unmodelled && row.result >= 0)) {
             refuse_unmodelled(row);
             return;
         }

@@ -326,8 +326,8 @@ private:
         entry.op.length = *length;
         entry.op.result = entry.result;
         if (whole) {
-            entry.op.file.path = builder_.program().paths.intern(
-                unescape(rest.substr(1, rest.size() - 2)));
+            entry.op.file.path =
+                builder_.program().paths.intern(unescape(rest.substr(1, rest.size() - 2)));
         }
     }
 
@@ -363,9 +363,10 @@ private:
         bool const half = entry.result == -EIO && (arguments.value[5] & mbind_moves) != 0;
         bool const unknown = entry.result == 0 && entry.op.flags == unknown_policy;
         if (half || unknown) {
-            builder_.unknown(reader_, half ? "an mbind that could not move every page has an effect "
-                                             "that is not modelled"
-                                           : "the node mask of a successful mbind is not shown");
+            builder_.unknown(reader_, half
+                                          ? "an mbind that could not move every page has an effect "
+                                            "that is not modelled"
+                                          : "the node mask of a successful mbind is not shown");
         }
         return !half && !unknown;
     }
@@ -469,8 +470,7 @@ private:
         std::string_view const mode = cut(text, ',');
         text = trim(text);
         std::size_t const mask_end = text.starts_with('[') ? text.find("], ") : text.find(", ");
-        if (!start || !length || !mode.starts_with("MPOL_") ||
-            mask_end == std::string_view::npos) {
+        if (!start || !length || !mode.starts_with("MPOL_") || mask_end == std::string_view::npos) {
             return std::nullopt;
         }
         std::string_view const mask = text.substr(0, mask_end + (text.starts_with('[') ? 1U : 0U));

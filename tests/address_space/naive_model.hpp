@@ -58,8 +58,14 @@ public:
             page const& here = pages_[p];
             if (!here.mapped) continue;
             if (here.begins)
-                all.push_back({at(p), at(p), here.flags, here.offset, {here.anon, false}, here.file,
-                               here.name, here.policy});
+                all.push_back({at(p),
+                               at(p),
+                               here.flags,
+                               here.offset,
+                               {here.anon, false},
+                               here.file,
+                               here.name,
+                               here.policy});
             all.back().end += page_size;
         }
         return all;
@@ -96,8 +102,8 @@ private:
         page const& high = pages_[p];
         return low.mapped && high.mapped &&
                (low.flags | vm_maybe_guard) == (high.flags | vm_maybe_guard) &&
-               low.file == high.file && low.offset + 1 == high.offset &&
-               low.name == high.name && low.policy == high.policy &&
+               low.file == high.file && low.offset + 1 == high.offset && low.name == high.name &&
+               low.policy == high.policy &&
                (low.anon == 0 || high.anon == 0 || low.anon == high.anon);
     }
     void join(index p) {

@@ -46,8 +46,7 @@ namespace manylock::address_space::detail {
         at = piece.end;
         if (d[i].file.open_file != 0 && !d[i].file.shared_memory) return fail(abi::ebadf);
         if (d[i].name == op.file.path) continue;
-        step const changed =
-            change_part(d, i, piece, [&](vma& part) { part.name = op.file.path; });
+        step const changed = change_part(d, i, piece, [&](vma& part) { part.name = op.file.path; });
         if (changed.error) return fail(abi::eagain);  // the limit on VMAs, as Linux reports it here
     }
     return fail(hole);

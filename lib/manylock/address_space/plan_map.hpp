@@ -99,10 +99,9 @@ namespace manylock::address_space::detail {
         }
         if (d.map_count() > d.map_count_max()) return unchanged;
         vma_flags const flags = vm_read | vm_write | vm_may_access | vm_account | g.default_flags;
-        add_range(d, {.start = old_end,
-                      .end = new_end,
-                      .flags = flags,
-                      .page_offset = old_end / page_size});
+        add_range(
+            d,
+            {.start = old_end, .end = new_end, .flags = flags, .page_offset = old_end / page_size});
         if (g.default_flags & vm_locked)
             populate(d, {old_end, new_end}, g.next_id, on_refusal::ignore);
     }
