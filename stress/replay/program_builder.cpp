@@ -249,6 +249,12 @@ void program_builder::add_item(item const& entry, line_reader const& reader) {
                     " calls and faults");
     }
     program_.items.push_back(entry);
+    // The flags tell of an inode what belongs to one opening of it; a mapping to write to tells more.
+    address_space::operation& op = program_.items.back().op;
+    constexpr std::uint32_t prot_write = 2;
+    if (op.what == address_space::call::map && op.result >= 0 && (op.prot & prot_write) != 0) {
+        op.file.read_only_file = false;
+    }
 }
 
 backing program_builder::file_backing(backing_name const& name, std::int32_t fd) {

@@ -470,7 +470,7 @@ private:
         std::string_view const mode = cut(text, ',');
         text = trim(text);
         std::size_t const mask_end = text.starts_with('[') ? text.find("], ") : text.find(", ");
-        if (!start || !length || !mode.starts_with("MPOL_") || mask_end == std::string_view::npos) {
+        if (!start || !length || mode.empty() || mask_end == std::string_view::npos) {
             return std::nullopt;
         }
         std::string_view const mask = text.substr(0, mask_end + (text.starts_with('[') ? 1U : 0U));

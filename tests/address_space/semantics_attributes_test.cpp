@@ -60,6 +60,22 @@ TEST_SUITE("address_space/seal") {
         CHECK(s.map(2, 3, ro) == -abi::eperm);
         CHECK(s.text() == "0+2:rw-p 2+2:rw-p 4+2:r--p");
     }
+    TEST_CASE("a recorded refusal of a fixed map is a seal's only where one is") {
+        operation op;
+        op.what = call::map;
+        op.start = page(2);
+        op.length = 3 * page_size;
+        op.prot = ro;
+        op.flags = anonymous_private | abi::map_fixed;
+        op.result = -abi::eperm;
+        half_sealed s;
+        CHECK(s.apply(op) == -abi::eperm);
+        CHECK(s.text() == "0+2:rw-p 2+2:rw-p 4+2:r--p");
+        op.length = 2 * page_size;
+        half_sealed t;
+        CHECK(t.apply(op) == -abi::eperm);
+        CHECK(t.text() == "0+4:rw-p 4+2:r--p");
+    }
     TEST_CASE("protecting changes what lies before a seal and refuses even what changes nothing") {
         half_sealed s;
         CHECK(s.protect(0, 6, 0) == -abi::eperm);

@@ -47,7 +47,7 @@ struct outcome {
     switch (op.what) {
         case call::map:
             if (op.result < 0) {
-                out.result = op.result;
+                out.result = detail::refused_map(d, op);
             } else if (needs_place(op) &&
                        detail::check_map(op, page_ceil(op.length), d.limit()) == 0) {
                 out.hole_length = page_ceil(op.length);

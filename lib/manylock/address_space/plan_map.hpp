@@ -72,6 +72,21 @@ namespace manylock::address_space::detail {
     return static_cast<std::int64_t>(range.start);
 }
 
+/// A recorded mmap that the kernel refused stays refused, whatever the reason; where the reason is a
+/// seal, the split at the start of the range is done nevertheless.
+[[nodiscard]] inline std::int64_t refused_map(draft& d, operation const& op) {
+    std::uint64_t const length = page_ceil(op.length);
+    bool const in_reach = length != 0 && length <= d.limit() &&
+                          op.start <= d.limit() - length && page_aligned(op.start);
+    if (op.result != fail(abi::eperm) || !(op.flags & abi::map_fixed) || !in_reach)
+        return op.result;
+    interval const range{op.start, op.start + length};
+    for (std::size_t i = d.find(range.start, range.end); i != draft::none;
+         i = d.find(d[i].end, range.end))
+        if (d[i].flags & vm_sealed) return fail(remove_range(d, range));
+    return op.result;
+}
+
 [[nodiscard]] inline std::int64_t plan_unmap(draft& d, operation const& op) {
     std::uint64_t const length = page_ceil(op.length);
     if (!page_aligned(op.start) || length == 0 || op.start > d.limit() ||
