@@ -130,10 +130,16 @@ int run(run_options const& chosen, std::vector<std::string> const& arguments) {
 }
 
 int replay(replay_options const& chosen, std::vector<std::string> const& arguments) {
-    auto const program = replay::load_program(chosen.recording);
+    replay::load_options reading;
+    reading.skip_unknown = chosen.skip_unknown;
+    auto const program = replay::load_program(chosen.recording, reading);
     atomic_files files(chosen.out);
     auto const origin = current_provenance(arguments, chosen.seed);
     std::cout << origin.line() << std::endl;
+    if (chosen.skip_unknown) {
+        std::cout << "skipped: " << program.notes.unknown_lines
+                  << " lines that the reader does not understand" << std::endl;
+    }
     std::vector<result_row> rows;
     {
         progress bar(row_count(chosen));
@@ -201,6 +207,7 @@ std::vector<recording> load_recordings(suite_options const& chosen) {
                                .repeat = chosen.rounds,
                                .seed = chosen.seed,
                                .check = false,
+                               .skip_unknown = false,
                                .out = chosen.out,
                                .disjoint = false,
                                .work = {}};

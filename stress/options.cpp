@@ -331,6 +331,7 @@ struct replay_form {
     texts given;
     std::string recording;
     bool check = false;
+    bool skip_unknown = false;
 
     explicit replay_form(CLI::App& app) : given(app) {
         app.add_option("DIR", recording, "directory of the recorded program")->required();
@@ -346,6 +347,9 @@ struct replay_form {
         given.add("--repeat", "N", "replays of each configuration [1]");
         app.add_flag("--check", check,
                      "compare the final map and the checkpoints with the kernel's");
+        app.add_flag("--skip-unknown", skip_unknown,
+                     "count lines and calls that the reader does not understand instead of "
+                     "refusing the recording");
     }
 };
 
@@ -383,6 +387,7 @@ replay_options read_replay(replay_form const& form, known_policies const& known)
     replay.check = form.check;
     replay.disjoint = read_regions(form.given, replay.threads);
     replay.work = read_work(form.given);
+    replay.skip_unknown = form.skip_unknown;
     return replay;
 }
 

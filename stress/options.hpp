@@ -42,6 +42,7 @@ struct replay_options {
     std::uint64_t repeat = 1;
     std::uint64_t seed = 0;
     bool check = false;
+    bool skip_unknown = false;
     std::filesystem::path out;
     bool disjoint = false;  ///< users in regions of their own
     work_choice work;

@@ -32,6 +32,9 @@ constexpr call_row call_rows[] = {
     {"munlock", call_class::changes, {2, 2}},
     {"mlockall", call_class::changes, {1, 1}},
     {"munlockall", call_class::changes, {0, 0}},
+    {"mbind", call_class::changes, {6, 6}},
+    {"mseal", call_class::changes, {3, 6}},  // 6 where strace knows the number alone
+    {"remap_file_pages", call_class::changes, {5, 5}},
     {"clone", call_class::creates, {}},
     {"clone3", call_class::creates, {}},
     {"fork", call_class::creates, {}},
@@ -56,10 +59,7 @@ constexpr call_row call_rows[] = {
     {"process_mrelease", call_class::neutral, {}},
     {"cachestat", call_class::neutral, {}},
     {"arch_prctl", call_class::neutral, {}},
-    {"mbind", call_class::unmodelled, {}},
-    {"mseal", call_class::unmodelled, {}},
     {"set_mempolicy_home_node", call_class::unmodelled, {}},
-    {"remap_file_pages", call_class::unmodelled, {}},
     {"map_shadow_stack", call_class::unmodelled, {}},
     {"shmat", call_class::unmodelled, {}},
     {"shmdt", call_class::unmodelled, {}},
@@ -139,6 +139,9 @@ constexpr symbol symbols[] = {
     {"MCL_CURRENT", 1},
     {"MCL_FUTURE", 2},
     {"MCL_ONFAULT", 4},
+    {"MPOL_MF_STRICT", 1},
+    {"MPOL_MF_MOVE", 2},
+    {"MPOL_MF_MOVE_ALL", 4},
     {"PR_SET_MM", pr_set_mm},
     {"PR_SET_VMA", pr_set_vma},
     {"CLONE_VM", clone_vm},
@@ -293,6 +296,25 @@ struct operation_builder {
         return op;
     }
 
+    [[nodiscard]] std::optional<operation> seal() const {
+        if (!fits_flags(at(2))) {
+            return std::nullopt;
+        }
+        operation op = range(call::seal);
+        op.flags = static_cast<std::uint32_t>(at(2) | at(2) >> 32U);
+        return op;
+    }
+
+    [[nodiscard]] std::optional<operation> remap_file() const {
+        if (!fits_flags(at(2))) {
+            return std::nullopt;
+        }
+        operation op = range(call::remap_file);
+        op.prot = static_cast<std::uint32_t>(at(2) | at(2) >> 32U);
+        op.offset = at(3);
+        return op;
+    }
+
     [[nodiscard]] operation set_break() const {
         operation op;
         op.what = call::set_break;
@@ -303,6 +325,10 @@ struct operation_builder {
 };
 
 }  // namespace
+
+bool names_vmas(std::int64_t result) {
+    return result == 0 || result == -ENOMEM || result == -EBADF || result == -EAGAIN;
+}
 
 call_class classify(std::string_view name) {
     call_row const* const row = find_call(name);
@@ -346,6 +372,15 @@ std::optional<operation> make_operation(std::string_view name, call_arguments co
     }
     if (name == "mlockall") {
         return builder.lock(call::lock_all, 0);
+    }
+    if (name == "mbind") {
+        return builder.range(call::set_policy);
+    }
+    if (name == "mseal") {
+        return builder.seal();
+    }
+    if (name == "remap_file_pages") {
+        return builder.remap_file();
     }
     if (name == "munlockall") {
         operation op;

@@ -31,7 +31,12 @@ struct call_arguments {
     std::int32_t fd = -1;
 };
 
-/// An operation without its backing, from a call of class `changes`. `result` is the address, 0 or
+/// Did prctl(PR_SET_VMA_ANON_NAME) with this result walk over its range? Where a name is not taken, or
+/// the kernel was built without names, it changes nothing.
+[[nodiscard]] bool names_vmas(std::int64_t result);
+
+/// An operation without its backing (and mbind's without the number of its policy), from a call of
+/// class `changes`. `result` is the address, 0 or
 /// -errno that the kernel returned. Returns nothing where the arguments are out of range.
 [[nodiscard]] std::optional<address_space::operation> make_operation(
     std::string_view name, call_arguments const& arguments, std::int64_t result);
@@ -58,7 +63,12 @@ inline constexpr std::uint64_t map_anonymous = 0x20;
 inline constexpr std::uint64_t clone_vm = 0x100;
 inline constexpr std::uint64_t clone_vfork = 0x4000;
 inline constexpr std::uint64_t clone_thread = 0x10000;
+/// MPOL_MF_MOVE and MPOL_MF_MOVE_ALL: with them an mbind that fails with EIO has set the policy.
+inline constexpr std::uint64_t mbind_moves = 6;
+/// Stands for the policy of an mbind that failed, where the recording does not tell which it was.
+inline constexpr std::uint32_t unknown_policy = 0xffffffff;
 inline constexpr std::uint64_t pr_set_mm = 35;
 inline constexpr std::uint64_t pr_set_vma = 0x53564d41;
+inline constexpr std::uint64_t pr_set_vma_anon_name = 0;
 
 }  // namespace manylock::replay

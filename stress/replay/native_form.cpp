@@ -6,7 +6,9 @@
 #include "text.hpp"
 
 #include <algorithm>
+#include <cerrno>
 #include <limits>
+#include <optional>
 #include <unordered_set>
 
 namespace manylock::replay {
@@ -200,13 +202,38 @@ private:
             refuse_unmodelled(row);
             return;
         }
+        auto const policy = policy_number(row);
+        if (!policy) {
+            builder_.unknown(reader_,
+                             "an mbind succeeded, and this form of recording does not say "
+                             "which nodes it names");
+            return;
+        }
         item entry = new_item(row);
         entry.op = *op;
         entry.work_ns = row.held_ns;
+        if (op->what == call::set_policy) {
+            entry.op.flags = *policy;
+        }
         if (op->what == call::map && op->result >= 0) {
             entry.op.file = backing_of(row, *op);
         }
         builder_.add_item(entry, reader_);
+    }
+
+    /// Of an mbind, as far as its mode alone tells it; 0 for other calls.
+    std::optional<std::uint32_t> policy_number(event_row const& row) {
+        enum : std::uint64_t { policy_default = 0, policy_preferred = 1, policy_local = 4 };
+        std::uint64_t const mode = row.arguments.value[2];
+        std::uint64_t const mask = row.arguments.value[3];
+        if (row.call != "mbind" || mode == policy_default) {
+            return 0;
+        }
+        if (mode == policy_local || (mode == policy_preferred && mask == 0)) {
+            return builder_.program().paths.intern("MPOL_LOCAL");
+        }
+        bool const half = row.result == -EIO && (row.arguments.value[5] & mbind_moves) != 0;
+        return row.result == 0 || half ? std::nullopt : std::optional{unknown_policy};
     }
 
     address_space::backing backing_of(event_row const& row, address_space::operation const& op) {
@@ -278,10 +305,20 @@ private:
     }
 
     void play_other(event_row const& row) {
-        bool const names_or_moves =
-            row.call == "prctl" && row.result == 0 &&
-            (row.arguments.value[0] == pr_set_vma || row.arguments.value[0] == pr_set_mm);
-        if (names_or_moves || (classify(row.call) == call_class::unmodelled && row.result >= 0)) {
+        auto const& [option, suboption, start, length, name, unused] = row.arguments.value;
+        (void)unused;
+        bool const walks = row.call == "prctl" && names_vmas(row.result);
+        if (walks && option == pr_set_vma && suboption == pr_set_vma_anon_name && name == 0) {
+            item entry = new_item(row);
+            entry.op.what = call::set_name;
+            entry.op.start = start;
+            entry.op.length = length;
+            entry.op.result = row.result;
+            builder_.add_item(entry, reader_);
+            return;
+        }
+        if ((walks && (option == pr_set_vma || option == pr_set_mm)) ||
+            (classify(row.call) == call_class::unmodelled && row.result >= 0)) {
             refuse_unmodelled(row);
             return;
         }

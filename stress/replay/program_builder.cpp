@@ -15,6 +15,7 @@ using address_space::page_size;
 
 constexpr std::uint64_t small_file_bytes_max = std::uint64_t{256} << 20;
 constexpr std::int32_t no_fd = -1;
+constexpr char const* shared_memory_path = "/dev/zero (deleted)";
 constexpr std::int64_t unknown_end = std::numeric_limits<std::int64_t>::max();
 
 fs::path required_file(fs::path const& directory, std::string const& base) {
@@ -129,7 +130,19 @@ void program_builder::read_snapshots() {
     read_read_only_files();
     learn_paths();
     for (initial_vma& vma : program_.initial) {
-        if (vma.inode != 0) {
+        bool const shared = vma.path.starts_with("[anon_shmem:");
+        if (shared || vma.path.starts_with("[anon:")) {
+            std::size_t const begin = vma.path.find(':') + 1;
+            vma.name = program_.paths.intern(
+                std::string_view{vma.path}.substr(begin, vma.path.size() - begin - 1));
+        }
+        if (shared) {
+            backing_name unnamed = name_of(vma);
+            unnamed.path = shared_memory_path;
+            vma.file = file_backing(unnamed, no_fd);
+        } else if (vma.name != 0) {
+            continue;
+        } else if (vma.inode != 0) {
             vma.file = file_backing(name_of(vma), no_fd);
         } else if (vma.path != "[heap]" && vma.path != "[stack]") {
             vma.file.path = program_.paths.intern(vma.path);
@@ -236,6 +249,12 @@ void program_builder::add_item(item const& entry, line_reader const& reader) {
                     " calls and faults");
     }
     program_.items.push_back(entry);
+    // The flags tell of an inode what belongs to one opening of it; a mapping to write to tells more.
+    address_space::operation& op = program_.items.back().op;
+    constexpr std::uint32_t prot_write = 2;
+    if (op.what == address_space::call::map && op.result >= 0 && (op.prot & prot_write) != 0) {
+        op.file.read_only_file = false;
+    }
 }
 
 backing program_builder::file_backing(backing_name const& name, std::int32_t fd) {
@@ -247,6 +266,8 @@ backing program_builder::file_backing(backing_name const& name, std::int32_t fd)
     file.device_major = name.device_major;
     file.device_minor = name.device_minor;
     file.path = program_.paths.intern(name.path);
+    file.shared_memory = name.path == shared_memory_path || name.path.starts_with("/memfd:") ||
+                         name.path.starts_with("/SYSV");
     file.read_only_file = read_only_.contains({name.device_major, name.device_minor, name.inode});
     return file;
 }
@@ -263,7 +284,6 @@ backing program_builder::guessed_backing(std::string const& path, std::int32_t f
 }
 
 backing program_builder::guessed_shared_memory(address start) {
-    static constexpr char const* shared_memory_path = "/dev/zero (deleted)";
     ++program_.notes.maps_without_backing;
     for (maps_row const& row : program_.final_rows) {
         if (row.start <= start && start < row.end && row.path == shared_memory_path) {

@@ -8,6 +8,7 @@
 #include "text.hpp"
 
 #include <algorithm>
+#include <cerrno>
 #include <limits>
 
 namespace manylock::replay {
@@ -119,6 +120,11 @@ private:
         }
     }
 
+    /// An strace older than mseal prints its number.
+    static std::string_view canonical_name(std::string_view name) {
+        return name == "syscall_0x1ce" ? "mseal" : name;
+    }
+
     record& add_record(std::uint32_t tid, std::int64_t time_ns, std::string_view name) {
         if (records_.size() >= builder_.options().max_items) {
             reader_.fail("the recording holds more than " +
@@ -145,7 +151,7 @@ private:
 
     void start_call(std::uint32_t tid, std::int64_t time_ns, std::string_view text) {
         std::size_t const open = text.find('(');
-        std::string_view const name = text.substr(0, open);
+        std::string_view const name = canonical_name(text.substr(0, open));
         if (open == std::string_view::npos || name.empty() ||
             name.find_first_not_of("abcdefghijklmnopqrstuvwxyz_0123456789") !=
                 std::string_view::npos) {
@@ -178,7 +184,7 @@ private:
         std::size_t const at = text.find(resumed);
         auto const open = open_calls_.find(tid);
         if (at == std::string_view::npos || open == open_calls_.end() ||
-            names_[records_[open->second.record].name] != text.substr(0, at)) {
+            names_[records_[open->second.record].name] != canonical_name(text.substr(0, at))) {
             builder_.unknown(reader_, quoted(text) + " resumes no unfinished call of thread " +
                                           std::to_string(tid));
             return;
@@ -273,9 +279,8 @@ private:
                 entry.finished = true;
                 break;
             case call_class::neutral:
-                if (entry.result == 0 && entry.finished &&
-                    (arguments.starts_with("PR_SET_VMA") || arguments.starts_with("PR_SET_MM"))) {
-                    refuse_unmodelled(name);
+                if (name == "prctl" && entry.finished) {
+                    interpret_prctl(entry, arguments);
                 }
                 break;
             case call_class::unmodelled:
@@ -292,9 +297,44 @@ private:
             reader_, "the call " + name + " succeeded, and its effect on the VMAs is not modelled");
     }
 
+    // prctl(PR_SET_VMA, PR_SET_VMA_ANON_NAME, address, length, "name" or NULL)
+    void interpret_prctl(record& entry, std::string_view arguments) {
+        constexpr std::string_view naming = "PR_SET_VMA, PR_SET_VMA_ANON_NAME, ";
+        constexpr std::string_view number = "0x53564d41";  // PR_SET_VMA, where strace is older
+        bool const of_vmas = arguments.starts_with("PR_SET_VMA") || arguments.starts_with(number);
+        if (!names_vmas(entry.result) || (!of_vmas && !arguments.starts_with("PR_SET_MM"))) {
+            return;
+        }
+        if (!arguments.starts_with(naming)) {
+            refuse_unmodelled("prctl");
+            return;
+        }
+        std::string_view rest = arguments.substr(naming.size());
+        auto const start = parse_number(cut(rest, ','));
+        auto const length = parse_number(trim(cut(rest, ',')));
+        rest = trim(rest);
+        bool const whole = rest.size() > 2 && rest.front() == '"' && rest.back() == '"';
+        if (!start || !length || (!whole && rest != "NULL")) {
+            builder_.unknown(reader_, "the arguments " + quoted(arguments) +
+                                          " do not hold a range and a whole name; strace needs "
+                                          "-s 80 to show one");
+            return;
+        }
+        entry.kind = record_kind::operation;
+        entry.op.what = call::set_name;
+        entry.op.start = *start;
+        entry.op.length = *length;
+        entry.op.result = entry.result;
+        if (whole) {
+            entry.op.file.path =
+                builder_.program().paths.intern(unescape(rest.substr(1, rest.size() - 2)));
+        }
+    }
+
     void interpret_change(record& entry, std::string const& name, std::string_view arguments) {
-        auto const parsed =
-            name == "mmap" ? parse_mmap(entry, arguments) : parse_arguments(name, arguments);
+        auto const parsed = name == "mmap"    ? parse_mmap(entry, arguments)
+                            : name == "mbind" ? parse_mbind(entry, arguments)
+                                              : parse_arguments(name, arguments);
         auto const op = parsed ? make_operation(name, *parsed, entry.result) : std::nullopt;
         if (!op) {
             builder_.unknown(reader_,
@@ -307,8 +347,28 @@ private:
             refuse_unmodelled(name);
             return;
         }
+        if (name == "mbind" && !policy_applies(entry, *parsed)) {
+            return;
+        }
+        std::uint32_t const policy = entry.op.flags;
         entry.kind = record_kind::operation;
         entry.op = *op;
+        if (name == "mbind") {
+            entry.op.flags = policy;
+        }
+    }
+
+    /// False for an mbind that cannot be an operation: refused here.
+    bool policy_applies(record const& entry, call_arguments const& arguments) {
+        bool const half = entry.result == -EIO && (arguments.value[5] & mbind_moves) != 0;
+        bool const unknown = entry.result == 0 && entry.op.flags == unknown_policy;
+        if (half || unknown) {
+            builder_.unknown(reader_, half
+                                          ? "an mbind that could not move every page has an effect "
+                                            "that is not modelled"
+                                          : "the node mask of a successful mbind is not shown");
+        }
+        return !half && !unknown;
     }
 
     static std::optional<std::uint64_t> parse_argument(std::string const& name, std::size_t index,
@@ -330,6 +390,9 @@ private:
         }
         if (name == "mlockall") {
             return parse_symbols(text, "MCL_");
+        }
+        if (name == "remap_file_pages" && (index == 2 || index == 4)) {
+            return parse_symbols(text, index == 2 ? "PROT_" : "MAP_");
         }
         if (name == "pkey_mprotect" && index == 3 && text == "-1") {
             return std::numeric_limits<std::uint64_t>::max();
@@ -394,6 +457,49 @@ private:
         arguments.fd = *fd;
         entry.fd = *fd;
         return arguments;
+    }
+
+    /// mbind apart: its node mask is a list. Puts the number of the policy into `entry.op.flags`;
+    /// policies are told apart by mode and mask.
+    std::optional<call_arguments> parse_mbind(record& entry, std::string_view text) {
+        call_arguments arguments;
+        auto const start = parse_number(cut(text, ','));
+        text = trim(text);
+        auto const length = parse_number(cut(text, ','));
+        text = trim(text);
+        std::string_view const mode = cut(text, ',');
+        text = trim(text);
+        std::size_t const mask_end = text.starts_with('[') ? text.find("], ") : text.find(", ");
+        if (!start || !length || mode.empty() || mask_end == std::string_view::npos) {
+            return std::nullopt;
+        }
+        std::string_view const mask = text.substr(0, mask_end + (text.starts_with('[') ? 1U : 0U));
+        auto const rest = split(text.substr(mask.size()), ", ");  // "", maxnode, flags
+        auto const flags = rest.size() == 3 ? parse_symbols(rest[2], "MPOL_MF_") : std::nullopt;
+        if (!flags) {
+            return std::nullopt;
+        }
+        entry.op.flags = policy_number(builder_, mode, mask);
+        arguments.value = {*start, *length, 0, 0, 0, *flags};
+        return arguments;
+    }
+
+    static std::uint32_t policy_number(program_builder& builder, std::string_view mode,
+                                       std::string_view mask) {
+        if (mode == "MPOL_DEFAULT") {
+            return 0;
+        }
+        bool const shown = mask == "NULL" || (mask.starts_with('[') && mask.ends_with(']') &&
+                                              mask.find("...") == std::string_view::npos);
+        std::size_t const last = mask.find_last_of("123456789abcdef");
+        bool const empty = mask == "NULL" || last == std::string_view::npos;
+        if (mode == "MPOL_LOCAL" || (mode == "MPOL_PREFERRED" && shown && empty)) {
+            return builder.program().paths.intern("MPOL_LOCAL");
+        }
+        // Zero words at the end name no node.
+        return shown ? builder.program().paths.intern(std::string{mode} + ' ' +
+                                                      std::string{mask.substr(0, last)})
+                     : unknown_policy;
     }
 
     void interpret_creation(record& entry, std::string const& name, std::string_view arguments) {

@@ -72,6 +72,7 @@ struct initial_vma : maps_row {
     /// Its path is a number in recorded_program::paths; 0 for [heap] and [stack], which are labels
     /// that the kernel prints by place and not names.
     address_space::backing file{};
+    std::uint32_t name = 0;  ///< given by prctl; a number in recorded_program::paths, 0 for none
 
     [[nodiscard]] bool has_flag(std::string_view two_letters) const;
 };

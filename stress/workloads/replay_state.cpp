@@ -58,6 +58,7 @@ space::vma initial_area(replay::initial_vma const& recorded, bool forked, std::u
         area.flags = flags_from(recorded.perms, recorded.path);
     }
     area.file = recorded.file;
+    area.name = recorded.name;
     bool const of_file = area.file.open_file != 0;
     area.page_offset = (of_file ? recorded.offset : recorded.start) / space::page_size;
     if (recorded.anonymous_kb > 0) area.anon = {anon_id, forked};
@@ -90,6 +91,10 @@ std::vector<replay::maps_row> printed_rows(std::vector<space::maps_row> const& r
             case space::row_label::path: p.path = paths[row.path]; break;
             case space::row_label::heap: p.path = "[heap]"; break;
             case space::row_label::stack: p.path = "[stack]"; break;
+            case space::row_label::anon_name: p.path = "[anon:" + paths[row.path] + "]"; break;
+            case space::row_label::anon_shmem_name:
+                p.path = "[anon_shmem:" + paths[row.path] + "]";
+                break;
         }
     }
     return printed;

@@ -28,7 +28,8 @@ inline std::string describe(std::vector<vma> const& rows) {
     out << std::hex;
     for (vma const& row : rows)
         out << row.start << '-' << row.end << " flags " << row.flags << " offset "
-            << row.page_offset << " anon " << row.anon.id << " file " << row.file.open_file << '\n';
+            << row.page_offset << " anon " << row.anon.id << " file " << row.file.open_file
+            << " name " << row.name << " policy " << row.policy << '\n';
     return out.str();
 }
 

@@ -23,6 +23,8 @@ public:
         backing file{};
         std::uint64_t offset = 0;
         std::uint64_t anon = 0;
+        std::uint32_t name = 0;
+        std::uint32_t policy = 0;
     };
 
     naive_model(address base, std::size_t pages, mm_globals const& g)
@@ -41,6 +43,10 @@ public:
             case call::unlock_range: return lock(op);
             case call::lock_all:
             case call::unlock_all: return lock_all(op);
+            case call::set_name: return set_name(op);
+            case call::set_policy: return set_policy(op);
+            case call::seal:
+            case call::remap_file: break;  // not drawn
             case call::fault: return fault(op);
             case call::grow_stack: return fault(op);
         }
@@ -56,8 +62,14 @@ public:
             page const& here = pages_[p];
             if (!here.mapped) continue;
             if (here.begins)
-                all.push_back(
-                    {at(p), at(p), here.flags, here.offset, {here.anon, false}, here.file});
+                all.push_back({at(p),
+                               at(p),
+                               here.flags,
+                               here.offset,
+                               {here.anon, false},
+                               here.file,
+                               here.name,
+                               here.policy});
             all.back().end += page_size;
         }
         return all;
@@ -94,7 +106,8 @@ private:
         page const& high = pages_[p];
         return low.mapped && high.mapped &&
                (low.flags | vm_maybe_guard) == (high.flags | vm_maybe_guard) &&
-               low.file == high.file && low.offset + 1 == high.offset &&
+               low.file == high.file && low.offset + 1 == high.offset && low.name == high.name &&
+               low.policy == high.policy &&
                (low.anon == 0 || high.anon == 0 || low.anon == high.anon);
     }
     void join(index p) {
@@ -127,12 +140,14 @@ private:
         }
         settle(s, e, right_too);
     }
-    void set_flags(index s, index e, vma_flags flags) {
+    template <class T>
+    void set(index s, index e, T page::*attribute, T value) {
         cut(s);
         cut(e);
-        for (index p = s; p < e; ++p) pages_[p].flags = flags;
+        for (index p = s; p < e; ++p) pages_[p].*attribute = value;
         settle(s, e);
     }
+    void set_flags(index s, index e, vma_flags flags) { set(s, e, &page::flags, flags); }
     void give_anon(index p) {
         if (pages_[p].anon) return;
         index const s = row_begin(p);
@@ -141,7 +156,7 @@ private:
             page const& a = pages_[low];
             page const& b = pages_[high];
             return a.mapped && b.mapped && ((a.flags ^ b.flags) & ~vm_access) == 0 &&
-                   a.file == b.file && a.offset + 1 == b.offset;
+                   a.file == b.file && a.policy == b.policy && a.offset + 1 == b.offset;
         };
         std::uint64_t anon = 0;
         if (alike(s - 1, s)) anon = pages_[s - 1].anon;
@@ -193,6 +208,7 @@ private:
             first.offset = op.offset / page_size;
         } else if (shared) {
             first.file.open_file = fresh_file_bit | ++files_drawn_;
+            first.file.shared_memory = true;
             first.offset = 0;
         }
         fill(s, e, first);
@@ -269,6 +285,27 @@ private:
             if (f != pages_[s].flags) set_flags(s, e, f);
             return 0;
         });
+    }
+    std::int64_t set_name(operation const& op) {
+        return -walk(op, true, [&](index s, index e) -> std::int64_t {
+            backing const& file = pages_[s].file;
+            if (file.open_file && !file.shared_memory) return abi::ebadf;
+            if (pages_[s].name != op.file.path) set(s, e, &page::name, op.file.path);
+            return 0;
+        });
+    }
+    std::int64_t set_policy(operation const& op) {
+        bool any = false;
+        std::int64_t const holes = walk(op, op.flags == 0, [&](index, index) {
+            any = true;
+            return std::int64_t{0};
+        });
+        if (!any || (holes && op.flags != 0)) return -abi::efault;
+        static_cast<void>(walk(op, true, [&](index s, index e) {
+            if (pages_[s].policy != op.flags) set(s, e, &page::policy, op.flags);
+            return std::int64_t{0};
+        }));
+        return 0;
     }
     std::int64_t lock(operation const& op) {
         vma_flags wanted = 0;

@@ -52,6 +52,9 @@ public:
         } else if (kind < 84 && mix_.globals) {
             op.what = call::set_break;
             op.start = g.start_brk + below(24 * page_size);
+        } else if (kind < 88) {
+            op.what = below(2) ? call::set_name : call::set_policy;
+            (op.what == call::set_name ? op.file.path : op.flags) = below32(3);
         } else {
             op.what = call::fault;
             op.start += below(page_size);

@@ -6,8 +6,12 @@
 #include <doctest/doctest.h>
 
 #include <cstddef>
+#include <cstdint>
 #include <filesystem>
+#include <fstream>
+#include <iterator>
 #include <string>
+#include <utility>
 
 namespace manylock::replay {
 namespace {
@@ -132,14 +136,31 @@ TEST_CASE("a strace call with bad arguments or a bad result is refused") {
 }
 
 TEST_CASE("a call whose effect nothing models is refused when it succeeded") {
-    check_line_refused("100 1001.1 mseal(0x400000, 4096, 0) = 0 <0.1>", "is not modelled");
     check_line_refused("100 1001.1 shmat(1, NULL, 0) = 0x7f5000000000 <0.1>", "is not modelled");
-    check_line_refused("100 1001.1 prctl(PR_SET_VMA, 0, 1, 2, 3) = 0 <0.1>", "is not modelled");
+    check_line_refused("100 1001.1 prctl(PR_SET_VMA, 1, 1, 2, 3) = 0 <0.1>", "is not modelled");
+    check_line_refused("100 1001.1 prctl(0x53564d41 /* PR_??? */, 0, 1, 2, 3) = 0 <0.1>",
+                       "is not modelled");
     check_line_refused("100 1001.1 pkey_mprotect(0x400000, 4096, PROT_READ, 3) = 0 <0.1>",
                        "is not modelled");
-    strace_program const failed{
-        good_line + "100 1001.1 mseal(0x400000, 4096, 0) = -1 EPERM (Operation) <0.1>\n"};
+    check_line_refused(
+        "100 1001.1 mbind(0x400000, 4096, MPOL_BIND, [1], 64, MPOL_MF_MOVE) = -1 EIO (Error) <0.1>",
+        "could not move every page");
+    strace_program const failed{good_line +
+                                "100 1001.1 shmat(1, NULL, 0) = -1 EINVAL (Invalid) <0.1>\n"};
     CHECK(load_program(failed.path()).notes.other_calls == 1);
+}
+
+TEST_CASE("a name or a node mask that is not shown whole is refused when the call succeeded") {
+    std::string const named = "100 1001.1 prctl(PR_SET_VMA, PR_SET_VMA_ANON_NAME, ";
+    check_line_refused(named + "0x400000, 4096, \"begin\"...) = 0 <0.1>", "a whole name");
+    check_line_refused(named + "0x400000, 4096, 0x7ff) = 0 <0.1>", "a whole name");
+    check_line_refused(named + "x, 4096, \"a\") = 0 <0.1>", "a whole name");
+    check_line_refused(named + "0x400000) = 0 <0.1>", "a whole name");
+    std::string const bound = "100 1001.1 mbind(0x400000, 4096, MPOL_BIND, ";
+    check_line_refused(bound + "0x7ff, 64, 0) = 0 <0.1>", "node mask");
+    check_line_refused(bound + "[1, ...], 64, 0) = 0 <0.1>", "node mask");
+    check_line_refused(bound + "[1, 64, 0) = 0 <0.1>", "are not those of mbind");
+    check_line_refused(bound + "[1], 64) = 0 <0.1>", "are not those of mbind");
 }
 
 TEST_CASE("an execve of the root after the snapshot is refused") {
@@ -167,7 +188,11 @@ TEST_CASE("an event row that is none is refused, or counted when asked to") {
     check_event_refused("1\t1\t1\t1\t1\t100\t100\tbrk\t0\tzz\t", "are no numbers");
     check_event_refused("1\t1\t1\t1\t1\t100\t100\tmmap\t0\t1,2,3,4,5,6,7\t", "are no numbers");
     check_event_refused("1\t1\t1\t1\t1\t100\t100\tmunmap\t0\t1\t", "are not those of munmap");
-    check_event_refused("1\t1\t1\t1\t1\t100\t100\tmseal\t0\t400000,1000,0\t", "is not modelled");
+    check_event_refused("1\t1\t1\t1\t1\t100\t100\tshmat\t0\t1,0,0\t", "is not modelled");
+    check_event_refused("1\t1\t1\t1\t1\t100\t100\tprctl\t0\t53564d41,0,400000,1000,7ff\t",
+                        "is not modelled");
+    check_event_refused("1\t1\t1\t1\t1\t100\t100\tmbind\t0\t400000,1000,2,7ff,40,0\t",
+                        "does not say which nodes");
 }
 
 TEST_CASE("an event whose file column is none is refused") {
@@ -251,6 +276,95 @@ TEST_CASE("broken compression is refused, wherever it breaks") {
     }
 }
 
+TEST_CASE("an xz file cut in its middle is refused in every place that may hold one") {
+    std::ifstream in{MANYLOCK_SOURCE_DIR "/stress/replay/recorded/sqlite3/faults.txt.xz",
+                     std::ios::binary};
+    std::string const whole{std::istreambuf_iterator<char>{in}, {}};
+    REQUIRE(whole.size() > 1000);
+    for (std::size_t const length : {whole.size() / 2, whole.size() - 1}) {
+        strace_program const files{good_line};
+        files.write("faults.txt.xz", whole.substr(0, length));
+        load_options options;
+        options.skip_unknown = true;  // its lines are of another thread
+        check_refused(files.path(), "faults.txt.xz", "xz file", options);
+        native_program const native{good_event};
+        native.remove("events.tsv");
+        native.write("events.tsv.xz", whole.substr(0, length));
+        check_refused(native.path(), "events.tsv.xz", "xz file", options);
+    }
+}
+
+TEST_CASE("an endless line is refused after its first MiB") {
+    constexpr std::uintmax_t gigabyte = std::uintmax_t{1} << 30U;
+    std::string member;
+    {
+        temporary_directory const scratch;
+        scratch.write_gzip("x.gz", std::string(std::size_t{1} << 20U, 'x'));
+        member = scratch.read("x.gz");
+    }
+    std::string compressed;  // a gzip file may be many, one after another
+    for (int count = 0; count < 1024; ++count) compressed += member;
+    strace_program const files{good_line};
+    native_program const native{good_event};
+    for (auto const& [directory, name] :
+         {std::pair{files.path(), "trace.strace"}, std::pair{files.path(), "initial.maps"},
+          std::pair{files.path(), "final.vmflags"}, std::pair{native.path(), "events.tsv"},
+          std::pair{native.path(), "faults.txt"}}) {
+        auto const place = directory / name;
+        auto const aside = directory / "aside";
+        bool const there = std::filesystem::exists(place);
+        if (there) std::filesystem::rename(place, aside);
+        std::ofstream{place.string() + ".gz", std::ios::binary} << compressed;
+        check_refused(directory, std::string{name} + ".gz:1", "longer than 1048576 bytes");
+        std::filesystem::remove(place.string() + ".gz");
+        std::ofstream{place};
+        std::filesystem::resize_file(place, gigabyte);  // sparse: takes no room
+        check_refused(directory, std::string{name} + ":1", "longer than 1048576 bytes");
+        std::filesystem::remove(place);
+        if (there) std::filesystem::rename(aside, place);
+    }
+}
+
+TEST_CASE("a directory or garbage in any file's place is refused by name in both forms") {
+    using namespace std::string_literals;
+    strace_program const files{good_line};
+    native_program const native{good_event};
+    auto const check = [](std::filesystem::path const& directory, std::string const& name) {
+        CAPTURE(name);
+        auto const place = directory / name;
+        auto const aside = directory / "aside";
+        bool const there = std::filesystem::exists(place);
+        if (there) std::filesystem::rename(place, aside);
+        std::filesystem::create_directory(place);
+        check_refused(directory, name, "is not a regular file");
+        std::filesystem::remove(place);
+        for (auto const& garbage : {"\x89PNG\r\n\x1a\n"s, "\xff\xfe\xfd \t\t\x80"s, "\x01"s}) {
+            std::ofstream{place, std::ios::binary} << garbage;
+            check_refused(directory, name + ":1", "");
+        }
+        std::ofstream{place, std::ios::binary} << "a\0b"s;
+        check_refused(directory, name + ":1", "NUL byte");
+        std::filesystem::remove(place);
+        if (there) std::filesystem::rename(aside, place);
+    };
+    for (char const* const name :
+         {"trace.strace", "initial.maps", "final.maps", "initial.vmflags", "final.vmflags",
+          "initial.stat", "order.tsv", "mmap2.tsv", "faults.txt", "checkpoint0.maps"}) {
+        check(files.path(), name);
+    }
+    for (char const* const name : {"events.tsv", "initial.maps", "final.maps", "initial.vmflags",
+                                   "initial.stat", "faults.txt", "checkpoint0.maps"}) {
+        check(native.path(), name);
+    }
+}
+
+TEST_CASE("rows out of order are refused") {
+    std::string const low = "1000-2000 rw-p 00000000 00:00 0\n";
+    check_file_refused("initial.maps", anonymous + low, "overlaps the one before");
+    check_file_refused("final.maps", anonymous + low, "or is out of order");
+    check_file_refused("checkpoint0.maps", anonymous + low, "or is out of order");
+}
+
 TEST_CASE("lines, files and recordings have a size that they may not pass") {
     strace_program const files{good_line + std::string((std::size_t{1} << 20) + 1, 'x')};
     check_refused(files.path(), "trace.strace:2", "longer than 1048576 bytes");
@@ -307,6 +421,30 @@ TEST_CASE("a good recording with any one byte changed or cut off never crashes t
         files.write(name, good);
     }
     CHECK(load_program(files.path()).items.size() == 3);
+}
+
+TEST_CASE("the native form with any one byte changed or cut off never crashes the reader") {
+    native_program const files{
+        "100\t90\t100\t110\t120\t100\t100\tmmap\t0x7f3000000000\t0,1000,1,2,3,0\t"
+        "fe:01|42|0|7f3000000000|1000|r--p|/a\n"};
+    CHECK(load_program(files.path()).items.size() == 1);
+    std::string const good = files.read("events.tsv");
+    for (std::size_t at = 0; at < good.size(); ++at) {
+        for (char const byte : {'\n', '\t', '9', '-', '|', ','}) {
+            std::string changed = good;
+            changed[at] = byte;
+            files.write("events.tsv", changed);
+            try {
+                (void)load_program(files.path());
+            } catch (trace_error const&) {
+            }
+        }
+        files.write("events.tsv", good.substr(0, at));
+        try {
+            (void)load_program(files.path());
+        } catch (trace_error const&) {
+        }
+    }
 }
 
 }  // namespace manylock::replay

@@ -266,4 +266,72 @@ TEST_CASE("without initial.stat the stack and the heap are taken from the maps")
     CHECK(program.globals.brk == 0x600000);
 }
 
+TEST_CASE("seals and names and policies and remapped files become operations") {
+    using address_space::call;
+    strace_program const files{
+        "100 1001.0 mseal(0x400000, 4096, 0) = 0 <0.1>\n"
+        "100 1001.1 syscall_0x1ce(0x400000, 0x1000, 0, 0x7ff, 0x1, 0x7) = 0 <0.1>\n"
+        "100 1001.2 prctl(PR_SET_VMA, PR_SET_VMA_ANON_NAME, 0x7f0000000000, 8192, \"a, \\\"b\") = "
+        "0 "
+        "<0.1>\n"
+        "100 1001.3 prctl(PR_SET_VMA, PR_SET_VMA_ANON_NAME, 0x7f0000000000, 4096, NULL) = 0 <0.1>\n"
+        "100 1001.4 prctl(PR_SET_VMA, PR_SET_VMA_ANON_NAME, 0x7f0000000000, 1, \"c\") = -1 EINVAL "
+        "(Invalid argument) <0.1>\n"
+        "100 1001.5 mbind(0x7f0000000000, 8192, MPOL_BIND, [0x0000000000000001, 000], 128, 0) = 0 "
+        "<0.1>\n"
+        "100 1001.6 mbind(0x7f0000000000, 8192, MPOL_BIND, [0x0000000000000001], 64, MPOL_MF_MOVE) "
+        "= 0 <0.1>\n"
+        "100 1001.7 mbind(0x7f0000000000, 8192, MPOL_LOCAL, NULL, 0, 0) = 0 <0.1>\n"
+        "100 1001.8 mbind(0x7f0000000000, 8192, MPOL_DEFAULT, NULL, 0, 0) = 0 <0.1>\n"
+        "100 1001.9 remap_file_pages(0x7f0000000000, 4096, PROT_NONE, 3, MAP_FILE) = -1 EINVAL "
+        "(Invalid argument) <0.1>\n"};
+    auto const program = load_program(files.path());
+    REQUIRE(program.items.size() == 9);
+    CHECK(program.notes.other_calls == 1);  // the name that was not taken
+    auto const& items = program.items;
+    CHECK(items[0].op.what == call::seal);
+    CHECK(items[1].op.what == call::seal);
+    CHECK(items[1].op.length == 4096);
+    CHECK(items[2].op.what == call::set_name);
+    CHECK(program.paths[items[2].op.file.path] == "a, \"b");
+    CHECK(items[3].op.file.path == 0);
+    CHECK(items[4].op.what == call::set_policy);
+    CHECK(items[4].op.flags != 0);
+    CHECK(items[5].op.flags == items[4].op.flags);  // words of zeros at the end name no node
+    CHECK(items[6].op.flags != items[4].op.flags);
+    CHECK(items[7].op.flags == 0);
+    CHECK(items[8].op.what == call::remap_file);
+    CHECK(items[8].op.offset == 3);
+}
+
+TEST_CASE("the native form has seals and names taken away and policies that need no nodes") {
+    using address_space::call;
+    std::string const begin = "100\t90\t100\t110\t120\t100\t100\t";
+    native_program const files{
+        begin + "mseal\t0\t400000,1000,0\t\n" + begin + "prctl\t0\t53564d41,0,400000,1000,0\t\n" +
+        begin + "mbind\t0\t400000,1000,0,0,0,0\t\n" + begin + "mbind\t0\t400000,1000,4,0,0,0\t\n" +
+        begin + "mbind\t-22\t400000,1000,2,7ff,40,0\t\n"};
+    auto const program = load_program(files.path());
+    REQUIRE(program.items.size() == 5);
+    CHECK(program.items[0].op.what == call::seal);
+    CHECK(program.items[1].op.what == call::set_name);
+    CHECK(program.items[2].op.flags == 0);
+    CHECK(program.paths[program.items[3].op.flags] == "MPOL_LOCAL");
+    CHECK(program.items[4].op.result == -22);
+}
+
+TEST_CASE("names printed in the initial maps are names and not paths") {
+    strace_program const files{"100 1001.000000 brk(NULL) = 0x600000 <0.000001>\n"};
+    files.write("initial.maps",
+                "# t_real=1000.0 tgid=100\n"
+                "7f0000000000-7f0000002000 rw-p 00000000 00:00 0    [anon: a:b]\n"
+                "7f0000002000-7f0000003000 rw-s 00000000 00:01 77   [anon_shmem:c]\n");
+    auto const program = load_program(files.path());
+    CHECK(program.paths[program.initial[0].name] == " a:b");
+    CHECK(program.initial[0].file.path == 0);
+    CHECK(program.paths[program.initial[1].name] == "c");
+    CHECK(program.paths[program.initial[1].file.path] == "/dev/zero (deleted)");
+    CHECK(program.initial[1].file.shared_memory);
+}
+
 }  // namespace manylock::replay

@@ -2,6 +2,7 @@
 // with one thread, with one for each recorded thread, and multiplied into users of one space.
 #include <doctest/doctest.h>
 
+#include <filesystem>
 #include <string>
 #include <vector>
 
@@ -39,9 +40,72 @@ constexpr char const* some_policies =
 constexpr char const* some_policies = "all";
 #endif
 
+constexpr char const* maps_rows =
+    "400000-401000 r-xp 00000000 fe:01 7                          /bin/tiny\n"
+    "7f0000000000-7f0000002000 rw-p 00000000 00:00 0 \n";
+
+/// A recording of one process, 100, whose calls leave the maps as they were.
+void write_recording(temporary_directory const& place, std::string const& calls) {
+    write_text(place / "initial.maps", std::string("# t_real=1000.0 tgid=100\n") + maps_rows);
+    write_text(place / "final.maps", std::string("# t_real=2000.0 tgid=100\n") + maps_rows);
+    write_text(place / "trace.strace", calls);
+}
+
+finished replay(temporary_directory const& recording, temporary_directory const& place,
+                std::vector<std::string> const& more = {}) {
+    std::vector<std::string> arguments{
+        "replay", recording.path().string(), "--policy", "no_wait", "--check",
+        "--out",  (place / "out").string()};
+    arguments.insert(arguments.end(), more.begin(), more.end());
+    return run_program(arguments);
+}
+
 }  // namespace
 
 TEST_SUITE("replay") {
+    TEST_CASE("a bad recording ends in exit 2 and one sentence and no directory") {
+        std::string const good = "100 1001.0 brk(NULL) = 0x600000 <0.000001>\n";
+        auto const check = [](temporary_directory const& recording, std::string const& part) {
+            temporary_directory const place;
+            auto const result = replay(recording, place);
+            CAPTURE(result.err);
+            CHECK(result.status == 2);
+            CHECK(result.out.empty());
+            CHECK(is_one_sentence(result.err));
+            CHECK(result.err.find(part) != std::string::npos);
+            CHECK(entries(place.path()) == 0);
+        };
+        temporary_directory const recording;
+        check(recording, "holds neither trace.strace nor events.tsv");
+        write_recording(recording, good + "100 1001.1 frobnicate(1) = 0 <0.1>\n");
+        check(recording, "trace.strace:2: the call 'frobnicate'");
+        write_recording(recording, good + "100 1001.1 munmap(12, x) = 0 <0.1>\n");
+        check(recording, "trace.strace:2: ");
+        write_recording(recording, good);
+        write_text(recording / "faults.txt.gz", "no gzip");
+        check(recording, "faults.txt.gz: is not a valid gzip file");
+        std::filesystem::remove(recording / "faults.txt.gz");
+        std::filesystem::remove(recording / "final.maps");
+        check(recording, "final.maps: no such file");
+    }
+
+    TEST_CASE("what the reader does not understand is counted when asked to") {
+        temporary_directory const recording;
+        temporary_directory const place;
+        write_recording(recording,
+                        "100 1001.0 brk(NULL) = 0x600000 <0.000001>\n"
+                        "100 1001.1 frobnicate(1) = 0 <0.1>\n"
+                        "100 1001.2 shmat(1, NULL, 0) = 0x7f5000000000 <0.1>\n"
+                        "what is this\n");
+        auto const result = replay(recording, place, {"--skip-unknown"});
+        CAPTURE(result.err);
+        CHECK(result.status == 0);
+        CHECK(result.out.find("skipped: 3 lines that the reader does not understand\n") !=
+              std::string::npos);
+        CHECK(replay(recording, place).err.find("trace.strace:2: the call 'frobnicate'") !=
+              std::string::npos);
+    }
+
     TEST_CASE("sqlite3 ends in the kernel's map with one thread") {
         check_replay("sqlite3", "1", "all");
     }

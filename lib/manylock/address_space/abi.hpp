@@ -60,6 +60,7 @@ enum : std::int32_t {
 
 /// Results are 0, an address, or one of these negated.
 inline constexpr std::int64_t eperm = 1;
+inline constexpr std::int64_t ebadf = 9;
 inline constexpr std::int64_t eagain = 11;
 inline constexpr std::int64_t enomem = 12;
 inline constexpr std::int64_t eacces = 13;

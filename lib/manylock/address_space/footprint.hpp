@@ -89,6 +89,10 @@ namespace detail {
         case call::protect:
         case call::lock_range:
         case call::unlock_range:
+        case call::seal:
+        case call::set_name:
+        case call::set_policy:
+        case call::remap_file:
             f.ranges[0] = detail::with_borders(op.start, op.length, limit);
             break;
         case call::lock_all:

@@ -9,7 +9,7 @@
 
 namespace manylock::address_space {
 
-enum class row_label : std::uint8_t { none, path, heap, stack };
+enum class row_label : std::uint8_t { none, path, heap, stack, anon_name, anon_shmem_name };
 
 struct maps_row {
     address start = 0;
@@ -20,7 +20,9 @@ struct maps_row {
     std::uint32_t device_minor = 0;
     std::uint64_t inode = 0;
     row_label label = row_label::none;
-    std::uint32_t path = 0;  ///< the caller's number for the name, where label is `path`
+    /// The caller's number for the name, where the label is `path` or the name given by prctl,
+    /// which is printed as [anon:NAME] or [anon_shmem:NAME].
+    std::uint32_t path = 0;
 
     friend constexpr bool operator==(maps_row const&, maps_row const&) = default;
 };
@@ -31,11 +33,13 @@ struct maps_row {
 }
 
 [[nodiscard]] constexpr row_label label_of(vma const& area, mm_globals const& g) noexcept {
+    if (area.name != 0 && area.file.shared_memory) return row_label::anon_shmem_name;
     if (area.file.path != 0) return row_label::path;
     if (area.file.open_file != 0) return row_label::none;
     if (area.start < g.brk && area.end > g.start_brk) return row_label::heap;
     bool const stack = area.start <= g.start_stack && area.end >= g.start_stack;
-    return stack && g.start_stack != 0 ? row_label::stack : row_label::none;
+    if (stack && g.start_stack != 0) return row_label::stack;
+    return area.name != 0 ? row_label::anon_name : row_label::none;
 }
 
 [[nodiscard]] constexpr maps_row row_of(vma const& area, mm_globals const& g) noexcept {
@@ -47,6 +51,8 @@ struct maps_row {
         row.inode = area.file.inode;
     }
     row.label = label_of(area, g);
+    if (row.label == row_label::anon_name || row.label == row_label::anon_shmem_name)
+        row.path = area.name;
     return row;
 }
 

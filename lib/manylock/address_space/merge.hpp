@@ -1,5 +1,5 @@
 // Splitting and merging in a draft: the three ways in which Linux changes its set of VMAs.
-//   change_flags  a part of one VMA gets other flags and may join its neighbours
+//   change_part   a part of one VMA gets other attributes and may join its neighbours
 //   add_range     a new range joins what borders it, or becomes a VMA
 //   remove_range  whatever lies in a range goes
 // Which VMA survives a merge follows Linux (mm/vma.c), because it decides which anon_vma stays.
@@ -45,7 +45,7 @@ struct sides {
     return found;
 }
 
-/// `part` is entry `i` or an edge of it, with new flags; at least one side is joinable.
+/// `part` is entry `i` or an edge of it, with new attributes; at least one side is joinable.
 [[nodiscard]] inline std::size_t join(draft& d, std::size_t i, vma const& part, sides with) {
     bool const whole = part.start == d[i].start && part.end == d[i].end;
     if (with.left != draft::none) {
@@ -76,12 +76,13 @@ struct sides {
 
 }  // namespace detail
 
-/// Gives [range) inside entry `i` the flags `flags`: merged with a neighbour, or split off.
-[[nodiscard]] inline step change_flags(draft& d, std::size_t i, interval range, vma_flags flags) {
+/// Edits the attributes of [range) inside entry `i`: merged with a neighbour, or split off.
+template <class Edit>
+[[nodiscard]] step change_part(draft& d, std::size_t i, interval range, Edit&& edit) {
     vma part = d[i];
     detail::move_start(part, range.start);
     part.end = range.end;
-    part.flags = flags;
+    edit(part);
     std::size_t const left = range.start == d[i].start ? d.before(i) : draft::none;
     std::size_t const right = range.end == d[i].end ? d.after(i) : draft::none;
     detail::sides const with = detail::joinable(d, part, left, right);
@@ -96,8 +97,12 @@ struct sides {
         if (d.map_count() >= d.map_count_max()) return {i, abi::enomem};
         d.split(i, range.end, draft::keeps_origin::low);
     }
-    d[i].flags = flags;
+    edit(d[i]);
     return {i, 0};
+}
+
+[[nodiscard]] inline step change_flags(draft& d, std::size_t i, interval range, vma_flags flags) {
+    return change_part(d, i, range, [=](vma& part) { part.flags = flags; });
 }
 
 /// Adds `area` where nothing is mapped; returns the entry that holds it.
@@ -125,15 +130,19 @@ inline std::size_t add_range(draft& d, vma const& area) {
     return d.at(area.start);
 }
 
-/// Unmaps [range). Fails only where a hole punched into one VMA would exceed the limit on VMAs.
+/// Unmaps [range). Fails where a hole punched into one VMA would exceed the limit on VMAs, and
+/// where a VMA is sealed; then nothing is unmapped, but the split at the start remains.
 [[nodiscard]] inline std::int64_t remove_range(draft& d, interval range) {
     std::size_t i = d.find(range.start, range.end);
     if (i == draft::none) return 0;
     if (d[i].start < range.start) {
         if (d[i].end > range.end && d.map_count() >= d.map_count_max()) return abi::enomem;
+        if (d[i].flags & vm_sealed) return abi::eperm;
         d.split(i, range.start, draft::keeps_origin::low);
         ++i;
     }
+    for (std::size_t j = i; j != draft::none; j = d.find(d[j].end, range.end))
+        if (d[j].flags & vm_sealed) return abi::eperm;
     while (i != draft::none) {
         if (d[i].end > range.end) d.split(i, range.end, draft::keeps_origin::high);
         d.erase(i);

@@ -24,6 +24,7 @@ struct backing {
     std::uint32_t device_minor = 0;
     std::uint32_t path = 0;
     bool read_only_file = false;  ///< opened O_RDONLY: a shared mapping loses maywrite
+    bool shared_memory = false;   ///< lies in no directory (shared anonymous, memfd): may be named
 
     friend constexpr bool operator==(backing const&, backing const&) = default;
 };
@@ -39,6 +40,10 @@ enum class call : std::uint8_t {
     unlock_range,  ///< munlock: start, length
     lock_all,      ///< mlockall: flags (MCL_*)
     unlock_all,    ///< munlockall
+    seal,          ///< mseal: start, length, flags (none is defined)
+    set_name,      ///< prctl PR_SET_VMA_ANON_NAME: start, length, file.path (0 takes it away)
+    set_policy,    ///< mbind: start, length, flags = number of the memory policy, 0 the default
+    remap_file,    ///< remap_file_pages: start, length, prot (0), offset (in pages)
     fault,         ///< page fault at start; flags = fault_flags
     grow_stack     ///< stack growth seen by the recorder without its fault: start = new VMA start
 };

@@ -8,6 +8,7 @@
 #pragma once
 
 #include <manylock/address_space/plan_advise.hpp>
+#include <manylock/address_space/plan_attributes.hpp>
 #include <manylock/address_space/plan_map.hpp>
 #include <manylock/address_space/plan_protect.hpp>
 #include <manylock/address_space/plan_remap.hpp>
@@ -46,7 +47,7 @@ struct outcome {
     switch (op.what) {
         case call::map:
             if (op.result < 0) {
-                out.result = op.result;
+                out.result = detail::refused_map(d, op);
             } else if (needs_place(op) &&
                        detail::check_map(op, page_ceil(op.length), d.limit()) == 0) {
                 out.hole_length = page_ceil(op.length);
@@ -65,6 +66,10 @@ struct outcome {
         case call::unlock_range: out.result = detail::plan_lock(d, op, g); break;
         case call::lock_all:
         case call::unlock_all: out.result = detail::plan_lock_all(d, op, g); break;
+        case call::seal: out.result = detail::plan_seal(d, op); break;
+        case call::set_name: out.result = detail::plan_name(d, op); break;
+        case call::set_policy: out.result = detail::plan_policy(d, op); break;
+        case call::remap_file: out.result = detail::plan_remap_file(d, op, g); break;
         case call::fault: out.result = detail::plan_fault(d, op, g); break;
         case call::grow_stack: out.result = detail::plan_grow(d, op, g); break;
     }

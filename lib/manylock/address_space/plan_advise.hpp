@@ -85,8 +85,24 @@ namespace manylock::address_space::detail {
     }
 }
 
+/// Does sealing forbid the advice? It protects what advice throws away and no write could.
+[[nodiscard]] constexpr bool seal_forbids(vma const& area, std::int32_t advice) noexcept {
+    if (!(area.flags & vm_sealed) || !area.anonymous() || (area.flags & vm_write)) return false;
+    switch (advice) {
+        case abi::madv_free:
+        case abi::madv_dontneed:
+        case abi::madv_dontneed_locked:
+        case abi::madv_remove:
+        case abi::madv_dontfork:
+        case abi::madv_wipeonfork:
+        case abi::madv_guard_install: return true;
+        default: return false;
+    }
+}
+
 [[nodiscard]] inline step advise_part(draft& d, std::size_t i, interval piece, std::int32_t advice,
                                       std::uint64_t& next_id) {
+    if (seal_forbids(d[i], advice)) return {i, abi::eperm};
     std::int64_t error = page_advice_error(d[i], advice);
     if (error) return {i, error};
     if (advice == abi::madv_guard_install) {

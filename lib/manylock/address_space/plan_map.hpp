@@ -53,19 +53,38 @@ namespace manylock::address_space::detail {
     if (!replaces && !d.free(range)) return fail(abi::eexist);
     if (std::int64_t const error = remove_range(d, range)) return fail(error);
 
-    vma area{range.start, range.end, flags_of_map(op, g), op.start / page_size, {}, {}};
+    vma area{.start = range.start,
+             .end = range.end,
+             .flags = flags_of_map(op, g),
+             .page_offset = op.start / page_size};
     if (!(op.flags & abi::map_anonymous)) {
         area.file = op.file;
         area.page_offset = op.offset / page_size;
     } else if ((op.flags & abi::map_type) != abi::map_private) {
         area.file = op.file;  // shared anonymous memory is a file of its own, never seen before
         area.file.open_file = fresh_file_bit | g.next_id++;
+        area.file.shared_memory = true;
         area.page_offset = 0;
     }
     add_range(d, area);
     bool const asked = (op.flags & (abi::map_populate | abi::map_nonblock)) == abi::map_populate;
     if (asked || (area.flags & vm_locked)) populate(d, range, g.next_id, on_refusal::ignore);
     return static_cast<std::int64_t>(range.start);
+}
+
+/// A recorded mmap that the kernel refused stays refused, whatever the reason; where the reason is a
+/// seal, the split at the start of the range is done nevertheless.
+[[nodiscard]] inline std::int64_t refused_map(draft& d, operation const& op) {
+    std::uint64_t const length = page_ceil(op.length);
+    bool const in_reach = length != 0 && length <= d.limit() &&
+                          op.start <= d.limit() - length && page_aligned(op.start);
+    if (op.result != fail(abi::eperm) || !(op.flags & abi::map_fixed) || !in_reach)
+        return op.result;
+    interval const range{op.start, op.start + length};
+    for (std::size_t i = d.find(range.start, range.end); i != draft::none;
+         i = d.find(d[i].end, range.end))
+        if (d[i].flags & vm_sealed) return fail(remove_range(d, range));
+    return op.result;
 }
 
 [[nodiscard]] inline std::int64_t plan_unmap(draft& d, operation const& op) {
@@ -95,7 +114,9 @@ namespace manylock::address_space::detail {
         }
         if (d.map_count() > d.map_count_max()) return unchanged;
         vma_flags const flags = vm_read | vm_write | vm_may_access | vm_account | g.default_flags;
-        add_range(d, {old_end, new_end, flags, old_end / page_size, {}, {}});
+        add_range(
+            d,
+            {.start = old_end, .end = new_end, .flags = flags, .page_offset = old_end / page_size});
         if (g.default_flags & vm_locked)
             populate(d, {old_end, new_end}, g.next_id, on_refusal::ignore);
     }

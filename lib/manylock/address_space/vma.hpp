@@ -1,5 +1,6 @@
-// One virtual memory area (VMA) as a value: range, flags, backing, and the identity of its anon_vma
-// (the object that Linux creates at the first private write and that decides later merges).
+// One virtual memory area (VMA) as a value: range, flags, backing, name, NUMA policy, and the
+// identity of its anon_vma (the object that Linux creates at the first private write and that
+// decides later merges).
 // Two neighbours may become one VMA exactly when `mergeable` says so.
 // Sources: traces of Linux 6.18 (rules proved by ablation), Linux mm/vma.c for the merge
 // conditions.
@@ -67,6 +68,8 @@ struct vma {
     std::uint64_t page_offset = 0;  ///< of `start`, in pages; anonymous: of its address
     anon_identity anon{};
     backing file{};
+    std::uint32_t name = 0;    ///< given by prctl; the caller's number, 0 for none
+    std::uint32_t policy = 0;  ///< NUMA memory policy; the caller's number, 0 for the default
 
     [[nodiscard]] constexpr std::uint64_t pages() const noexcept {
         return (end - start) / page_size;
@@ -112,8 +115,8 @@ struct vma {
 /// `high` continues `low` with the same attributes, anon_vma apart.
 [[nodiscard]] constexpr bool continues(vma const& low, vma const& high) noexcept {
     return low.end == high.start && ((low.flags ^ high.flags) & ~vm_sticky) == 0 &&
-           (low.flags & vm_special) == 0 && low.file == high.file &&
-           low.offset_at(high.start) == high.page_offset;
+           (low.flags & vm_special) == 0 && low.file == high.file && low.name == high.name &&
+           low.policy == high.policy && low.offset_at(high.start) == high.page_offset;
 }
 
 /// The merge rule for two neighbours.
@@ -122,10 +125,11 @@ struct vma {
 }
 
 /// At its first private write a VMA takes over a neighbour's anon_vma if the two differ at most in
-/// their access bits, so that a later mprotect can still merge them.
+/// their access bits (and names), so that a later mprotect can still merge them.
 [[nodiscard]] constexpr bool shares_anon(vma const& low, vma const& high) noexcept {
     return low.end == high.start && ((low.flags ^ high.flags) & ~vm_access) == 0 &&
-           low.file == high.file && low.offset_at(high.start) == high.page_offset;
+           low.file == high.file && low.policy == high.policy &&
+           low.offset_at(high.start) == high.page_offset;
 }
 
 }  // namespace manylock::address_space
