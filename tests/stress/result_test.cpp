@@ -109,7 +109,7 @@ TEST_SUITE("stress/result") {
         for (std::size_t fields = 1; fields < oldest_columns; ++fields) at = text.find(',', at) + 1;
         text.erase(at, text.find('\n', at) - at);  // the last old field is empty
         CHECK(parse_csv(text, "results.csv").front() == sample());
-        text.erase(text.find(",hold"), 5);
+        text.erase(text.find('\n') - 5, 5);
         CHECK(contains(complaint(text), "the heading ends before column hold"));
     }
 
