@@ -42,6 +42,8 @@ std::optional<space::operation> within_limit(space::operation op) {
             if (beyond(static_cast<space::address>(op.result), op.length)) return std::nullopt;
             return op;
         case call::unmap:
+        case call::seal:
+        case call::remap_file:
             if (beyond(op.start, op.length)) return std::nullopt;
             return op;
         case call::remap: {
@@ -54,7 +56,9 @@ std::optional<space::operation> within_limit(space::operation op) {
         case call::advise:
         case call::protect:
         case call::lock_range:
-        case call::unlock_range: {
+        case call::unlock_range:
+        case call::set_name:
+        case call::set_policy: {
             if (op.start >= space::address_limit) return std::nullopt;
             bool const wraps = op.start + space::page_ceil(op.length) < op.start;
             if (wraps) return std::nullopt;
