@@ -70,10 +70,11 @@ struct finished {
 
 class child {
 public:
-    /// `environment` holds NAME=VALUE; null: this process's own.
-    child(std::vector<std::string> arguments,
-          std::vector<std::string> const* environment = nullptr) {
-        arguments.insert(arguments.begin(), program_path());
+    /// `environment` holds NAME=VALUE; null: this process's own. `whole`: the first argument is the
+    /// program, instead of manylock-stress.
+    child(std::vector<std::string> arguments, std::vector<std::string> const* environment = nullptr,
+          bool whole = false) {
+        if (!whole) arguments.insert(arguments.begin(), program_path());
         auto argv = pointers(arguments);
         std::vector<std::string> variables;
         if (environment != nullptr) variables = *environment;
@@ -120,6 +121,10 @@ private:
 
 inline finished run_program(std::vector<std::string> const& arguments) {
     return child(arguments).wait();
+}
+
+inline finished run_command(std::vector<std::string> const& command) {
+    return child(command, nullptr, true).wait();
 }
 
 /// One line, ended by a newline, that starts with the program's name.

@@ -56,8 +56,7 @@ TEST_SUITE("stress/record") {
         refused({target, "--", "/nonexistent/command"}, "is not found");
         refused({(place / "no/such").string(), "--", "true"}, "is not a directory");
         CHECK(entries(place.path()) == 0);
-        check_refused(run_command(recording({target, "--", "/bin/true"}, {"PATH=" + there})),
-                      "");
+        check_refused(run_command(recording({target, "--", "/bin/true"}, {"PATH=" + there})), "");
         CHECK(entries(place.path()) == 0);
         CHECK(run_command(recording({"--help"})).out.starts_with("usage: "));
     }
@@ -68,8 +67,8 @@ TEST_SUITE("stress/record") {
             return;
         }
         temporary_directory const place;
-        auto const result = run_command(
-            recording({(place / "new").string(), "--", "/bin/sh", "-c", "kill -9 $$"}));
+        auto const result =
+            run_command(recording({(place / "new").string(), "--", "/bin/sh", "-c", "kill -9 $$"}));
         check_refused(result, "nothing was recorded");
         CHECK(entries(place.path()) == 0);
     }
@@ -83,7 +82,7 @@ TEST_SUITE("stress/record") {
         auto const mark = place / "mark";
         child running(recording({(place / "new").string(), "--", "/bin/sh", "-c",
                                  "echo begun >" + mark.string() + "; sleep 60"}),
-                      as_given);
+                      nullptr, true);
         while (!std::filesystem::exists(mark)) std::this_thread::yield();
         CHECK(::kill(running.pid(), SIGTERM) == 0);
         auto const result = running.wait();

@@ -76,8 +76,8 @@ namespace manylock::address_space::detail {
 /// seal, the split at the start of the range is done nevertheless.
 [[nodiscard]] inline std::int64_t refused_map(draft& d, operation const& op) {
     std::uint64_t const length = page_ceil(op.length);
-    bool const in_reach = length != 0 && length <= d.limit() &&
-                          op.start <= d.limit() - length && page_aligned(op.start);
+    bool const in_reach = length != 0 && length <= d.limit() && op.start <= d.limit() - length &&
+                          page_aligned(op.start);
     if (op.result != fail(abi::eperm) || !(op.flags & abi::map_fixed) || !in_reach)
         return op.result;
     interval const range{op.start, op.start + length};
