@@ -5,6 +5,7 @@
 #include <csignal>
 #include <cstdlib>
 #include <doctest/doctest.h>
+#include <filesystem>
 #include <string>
 #include <thread>
 #include <vector>
@@ -14,11 +15,8 @@ namespace {
 
 constexpr char const* script = MANYLOCK_SOURCE_DIR "/stress/replay/record";
 
-std::vector<std::string> recording(std::vector<std::string> const& arguments,
-                                   std::vector<std::string> const& environment = {}) {
-    std::vector<std::string> command{"/usr/bin/env"};
-    command.insert(command.end(), environment.begin(), environment.end());
-    command.emplace_back(script);
+std::vector<std::string> recording(std::vector<std::string> const& arguments) {
+    std::vector<std::string> command{script};
     command.insert(command.end(), arguments.begin(), arguments.end());
     return command;
 }
@@ -56,8 +54,15 @@ TEST_SUITE("stress/record") {
         refused({target, "--", "/nonexistent/command"}, "is not found");
         refused({(place / "no/such").string(), "--", "true"}, "is not a directory");
         CHECK(entries(place.path()) == 0);
-        check_refused(run_command(recording({target, "--", "/bin/true"}, {"PATH=" + there})), "");
-        CHECK(entries(place.path()) == 0);
+        // A PATH with the tools that come first, and without strace.
+        auto const tools = place / "tools";
+        std::filesystem::create_directory(tools);
+        for (std::string const tool : {"dirname", "uname"})
+            std::filesystem::create_symlink("/usr/bin/" + tool, tools / tool);
+        check_refused(run_command({"/usr/bin/env", "PATH=" + tools.string(), "/bin/bash", script,
+                                   target, "--", "/bin/true"}),
+                      "strace is not installed");
+        CHECK(entries(place.path()) == 1);  // the tools
         CHECK(run_command(recording({"--help"})).out.starts_with("usage: "));
     }
 
