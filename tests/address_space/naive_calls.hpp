@@ -1,9 +1,23 @@
-// The longer operations of the array of pages: brk, page faults, mremap. For naive_model.hpp only.
+// The longer operations of the array of pages: mbind, brk, page faults, mremap. For naive_model.hpp only.
 #pragma once
 
 #include "naive_model.hpp"
 
 namespace manylock::address_space {
+
+inline std::int64_t naive_model::set_policy(operation const& op) {
+    bool any = false;
+    std::int64_t const holes = walk(op, op.flags == 0, [&](index, index) {
+        any = true;
+        return std::int64_t{0};
+    });
+    if (!any || (holes && op.flags != 0)) return -abi::efault;
+    static_cast<void>(walk(op, true, [&](index s, index e) {
+        if (pages_[s].policy != op.flags) set(s, e, &page::policy, op.flags);
+        return std::int64_t{0};
+    }));
+    return 0;
+}
 
 inline std::int64_t naive_model::set_break(address wanted) {
     auto const now = static_cast<std::int64_t>(g_.brk);

@@ -294,19 +294,7 @@ private:
             return 0;
         });
     }
-    std::int64_t set_policy(operation const& op) {
-        bool any = false;
-        std::int64_t const holes = walk(op, op.flags == 0, [&](index, index) {
-            any = true;
-            return std::int64_t{0};
-        });
-        if (!any || (holes && op.flags != 0)) return -abi::efault;
-        static_cast<void>(walk(op, true, [&](index s, index e) {
-            if (pages_[s].policy != op.flags) set(s, e, &page::policy, op.flags);
-            return std::int64_t{0};
-        }));
-        return 0;
-    }
+    std::int64_t set_policy(operation const& op);
     std::int64_t lock(operation const& op) {
         vma_flags wanted = 0;
         if (op.what == call::lock_range)
