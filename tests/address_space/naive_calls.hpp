@@ -1,9 +1,26 @@
-// The longer operations of the array of pages: brk, page faults, mremap. For naive_model.hpp only.
+// The longer operations of the array of pages: mlockall, brk, page faults, mremap. For naive_model.hpp only.
 #pragma once
 
 #include "naive_model.hpp"
 
 namespace manylock::address_space {
+
+inline std::int64_t naive_model::lock_all(operation const& op) {
+    vma_flags wanted = 0;
+    if (op.what == call::lock_all)
+        wanted = op.flags & abi::mcl_onfault ? vm_locked | vm_lock_on_fault : vma_flags{vm_locked};
+    g_.default_flags = op.flags & abi::mcl_future ? wanted : 0U;
+    if (wanted && !(op.flags & abi::mcl_current)) return 0;
+    for (index p = 1; p + 1 < pages_.size(); ++p) {
+        if (!mapped(p)) continue;
+        index const e = row_end(p);
+        vma_flags const f = (pages_[p].flags & ~vm_lock_mask) | wanted;
+        if (f != pages_[p].flags) set_flags(p, e, f);
+        p = e - 1;
+    }
+    if (wanted) touch_range(1, pages_.size() - 1, false);
+    return 0;
+}
 
 inline std::int64_t naive_model::set_break(address wanted) {
     auto const now = static_cast<std::int64_t>(g_.brk);
