@@ -1,4 +1,5 @@
-// The longer operations of the array of pages: mbind, brk, page faults, mremap. For naive_model.hpp only.
+// The longer operations of the array of pages: mbind, mlockall, brk, page faults, mremap. For
+// naive_model.hpp only.
 #pragma once
 
 #include "naive_model.hpp"
@@ -16,6 +17,23 @@ inline std::int64_t naive_model::set_policy(operation const& op) {
         if (pages_[s].policy != op.flags) set(s, e, &page::policy, op.flags);
         return std::int64_t{0};
     }));
+    return 0;
+}
+
+inline std::int64_t naive_model::lock_all(operation const& op) {
+    vma_flags wanted = 0;
+    if (op.what == call::lock_all)
+        wanted = op.flags & abi::mcl_onfault ? vm_locked | vm_lock_on_fault : vma_flags{vm_locked};
+    g_.default_flags = op.flags & abi::mcl_future ? wanted : 0U;
+    if (wanted && !(op.flags & abi::mcl_current)) return 0;
+    for (index p = 1; p + 1 < pages_.size(); ++p) {
+        if (!mapped(p)) continue;
+        index const e = row_end(p);
+        vma_flags const f = (pages_[p].flags & ~vm_lock_mask) | wanted;
+        if (f != pages_[p].flags) set_flags(p, e, f);
+        p = e - 1;
+    }
+    if (wanted) touch_range(1, pages_.size() - 1, false);
     return 0;
 }
 

@@ -307,23 +307,7 @@ private:
         if (error || !wanted) return -error;
         return -touch_range(of(op.start), of(op.start) + count(op.length), true);
     }
-    std::int64_t lock_all(operation const& op) {
-        vma_flags wanted = 0;
-        if (op.what == call::lock_all)
-            wanted =
-                op.flags & abi::mcl_onfault ? vm_locked | vm_lock_on_fault : vma_flags{vm_locked};
-        g_.default_flags = op.flags & abi::mcl_future ? wanted : 0U;
-        if (wanted && !(op.flags & abi::mcl_current)) return 0;
-        for (index p = 1; p + 1 < pages_.size(); ++p) {
-            if (!mapped(p)) continue;
-            index const e = row_end(p);
-            vma_flags const f = (pages_[p].flags & ~vm_lock_mask) | wanted;
-            if (f != pages_[p].flags) set_flags(p, e, f);
-            p = e - 1;
-        }
-        if (wanted) touch_range(1, pages_.size() - 1, false);
-        return 0;
-    }
+    std::int64_t lock_all(operation const& op);
     std::int64_t set_break(address wanted);
     std::int64_t fault(operation const& op);
     std::int64_t remap(operation const& op, std::int64_t result);
