@@ -7,6 +7,7 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <utility>
 
 namespace manylock::address_space {
 
@@ -28,7 +29,7 @@ struct range_node {
     // reads a version that tells it so, since the odd version was stored before that part. On
     // x86 they are plain moves.
 
-    [[nodiscard]] address key_at(unsigned i) const noexcept {
+    [[nodiscard]] address key_at(std::size_t i) const noexcept {
         return key[i].load(Platform::acquire);  // (L2) acquire; pairs (L1)
     }
     /// Of a hint's worth to readers: changes without a new version.
@@ -43,15 +44,11 @@ struct range_node {
 
     /// How many keys are at most `a`. All slots are compared: no branch to guess.
     [[nodiscard]] unsigned rank(address a) const noexcept {
-        unsigned n = 0;
-        for (unsigned i = 0; i < slots; ++i) n += key_at(i) <= a ? 1U : 0U;
-        return n;
+        return count_if([this, a](std::size_t i) { return key_at(i) <= a; });
     }
     /// The slot of an inner node whose subtree holds, or would hold, `a`.
     [[nodiscard]] unsigned slot_for(address a) const noexcept {
-        unsigned n = 0;
-        for (unsigned i = 1; i < slots; ++i) n += key_at(i) <= a ? 1U : 0U;
-        return n;
+        return count_if([this, a](std::size_t i) { return i > 0 && key_at(i) <= a; });
     }
     [[nodiscard]] std::uint64_t largest_gap() const noexcept {
         std::uint64_t most = 0;
@@ -121,6 +118,15 @@ struct range_node {
     void append_tail(unsigned from, range_node& to, address first_key) const noexcept {
         for (unsigned i = from; i < count; ++i, ++to.count)
             to.set(to.count, i == from ? first_key : key_at(i), gap_at(i), below<void>(i));
+    }
+
+    /// Over all slots, spelled out, because compilers leave a loop over atomics a loop.
+    template <class Test>
+    [[nodiscard]] static unsigned count_if(Test test) noexcept {
+        return [test]<std::size_t... i>(std::index_sequence<i...>) {
+            return ((test(i) ? 1U : 0U) + ...);
+        }
+        (std::make_index_sequence<slots>{});
     }
 
     std::array<atomic<address>, slots> key;

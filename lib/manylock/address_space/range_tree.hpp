@@ -34,42 +34,45 @@ public:
     }
     /// Requires: nothing lies in [r.first(), r.past()); `spare` has the nodes.
     void insert(Range& r, stock& spare) noexcept {
-        path p = path_to(r.first());
+        path& p = path_to(r.first());
+        unsigned const bottom = p.levels - 1;
         node& leaf = *p.back().where;
         unsigned const position = leaf.rank(r.first());
         address const free_from =
             position == 0 ? 0 : leaf.template below<Range>(position - 1)->past();
         set_gap_after(leaf, position, r.past());
-        put(p, p.levels - 1, position, r.first(), r.first() - free_from, &r, spare);
+        put(p, bottom, position, r.first(), r.first() - free_from, &r, spare);
         settle();
     }
     /// Requires: `r` is in the tree.
     void erase(Range const& r) noexcept {
-        path p = path_to(r.first());
+        path& p = path_to(r.first());
+        unsigned const bottom = p.levels - 1;
         node& leaf = *p.back().where;
         unsigned const position = leaf.rank(r.first()) - 1;
         set_gap_after(leaf, position + 1, leaf.key_at(position) - leaf.gap_at(position));
         change(leaf);
         leaf.take_out(position);
-        if (position == 0 && leaf.count > 0) set_separator(p, p.levels - 1, leaf.key_at(0));
-        rebalance(p);
+        if (position == 0 && leaf.count > 0) set_separator(p, bottom, leaf.key_at(0));
+        rebalance(p, bottom);
         settle();
     }
     /// `r` will be [first, past). Requires: the order of starts stays as it is. Who moves several
     /// bounds does so in ascending order; ranges may overlap in between.
     void move(Range const& r, address first, address past) noexcept {
-        path p = path_to(r.first());
+        path& p = path_to(r.first());
+        unsigned const bottom = p.levels - 1;
         node& leaf = *p.back().where;
         unsigned const position = leaf.rank(r.first()) - 1;
         address const free_from = leaf.key_at(position) - leaf.gap_at(position);
         if (first != r.first()) {
             change(leaf);
-            if (position == 0) set_separator(p, p.levels - 1, first);
+            if (position == 0) set_separator(p, bottom, first);
             leaf.set_key(position, first);
             leaf.set_gap(position, first - free_from);
         }
         if (past != r.past()) set_gap_after(leaf, position + 1, past);
-        raise_gaps(p, p.levels - 1);
+        raise_gaps(p, bottom);
         settle();
     }
     /// Calls `f` with each range from the first that ends above `a` on, as long as it returns true.
@@ -103,6 +106,8 @@ private:
     struct path {
         std::array<step, levels_max> steps;
         unsigned levels = 0;
+        address low = 0;  ///< what lies in [low, high) has this path
+        address high = 0;
 
         [[nodiscard]] step& operator[](unsigned i) noexcept { return steps[i]; }
         [[nodiscard]] step& back() noexcept { return steps[levels - 1]; }
@@ -111,13 +116,25 @@ private:
     [[nodiscard]] node* root() const noexcept {
         return root_.load(Platform::relaxed);  // relaxed: the writer's own
     }
-    [[nodiscard]] path path_to(address a) const noexcept {
-        path p;
+    void descend(path& p, address a) const noexcept {
+        p.low = 0;
+        p.high = node::no_key;
+        p.levels = 0;
         for (node* n = root();; n = n->child(p.back().slot)) {
-            p.steps[p.levels++] = {n, n->level > 0 ? n->slot_for(a) : 0};
-            if (n->level == 0) return p;
+            unsigned const slot = n->level > 0 ? n->slot_for(a) : 0;
+            p.steps[p.levels++] = {n, slot};
+            if (n->level == 0) return;
+            if (slot > 0) p.low = n->key_at(slot);
+            if (slot + 1 < n->count) p.high = n->key_at(slot + 1);
         }
     }
+    /// The last path is kept, since changes come in neighbourhoods, until a node comes or goes or a
+    /// separator moves.
+    [[nodiscard]] path& path_to(address a) noexcept {
+        if (last_.levels == 0 || a < last_.low || a >= last_.high) descend(last_, a);
+        return last_;
+    }
+    void forget_path() noexcept { last_.levels = 0; }
     void change(node& n) noexcept {
         if (n.begin_change()) changed_[changes_++] = &n;
     }
@@ -132,6 +149,7 @@ private:
 
     /// The first key below step `at` has become `key`.
     void set_separator(path& p, unsigned at, address key) noexcept {
+        forget_path();
         while (at-- > 0) {
             if (p[at].slot == 0) continue;
             change(*p[at].where);
@@ -154,7 +172,8 @@ private:
             leaf.set_gap(position, leaf.key_at(position) - free_from);
         } else if (node* const next = leaf.following()) {
             next->set_gap(0, next->key_at(0) - free_from);
-            path p = path_to(next->key_at(0));
+            path p;
+            descend(p, next->key_at(0));
             raise_gaps(p, p.levels - 1);
         }
     }
@@ -168,6 +187,7 @@ private:
             raise_gaps(p, at);
             return;
         }
+        forget_path();
         node& right = split(n, position, key, gap, what, spare);
         address const separator = right.key_at(0);
         if (at == 0) return grow(n, right, separator, spare);
@@ -205,9 +225,9 @@ private:
     }
 
     /// A node with few slots joins one beside it; an empty one must.
-    void rebalance(path& p) noexcept {
-        unsigned at = p.levels - 1;
+    void rebalance(path& p, unsigned at) noexcept {
         for (; at > 0 && p[at].where->count < low_mark; --at) {
+            forget_path();
             node& n = *p[at].where;
             node& parent = *p[at - 1].where;
             unsigned const slot = p[at - 1].slot;
@@ -269,6 +289,7 @@ private:
         delete n;
     }
 
+    path last_;
     node* dead_ = nullptr;
     std::array<node*, 4 * std::size_t{levels_max}> changed_{};
     unsigned changes_ = 0;

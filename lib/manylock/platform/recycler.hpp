@@ -31,11 +31,12 @@ namespace manylock::platform {
 template <class Object>
 class recycler {
     static constexpr std::size_t batch_size = 32;
-    /// So many batches wait for new use at most; what comes back beyond them is freed.
+    /// So many batches wait for new use at most; what comes back beyond them is freed. liburcu's
+    /// thread works every 10 ms, so this is enough for 800,000 objects a second.
 #ifdef MANYLOCK_ASAN
     static constexpr std::size_t ready_max = 0;
 #else
-    static constexpr std::size_t ready_max = 64;
+    static constexpr std::size_t ready_max = 256;
 #endif
 
     struct batch {
