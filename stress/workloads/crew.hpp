@@ -69,6 +69,8 @@ public:
     class alignas(64) member {
     public:
         [[nodiscard]] std::uint64_t index() const noexcept { return index_; }
+        /// The transaction that next() has let begin counts.
+        [[nodiscard]] bool measuring() const noexcept { return measuring_; }
 
         /// Call before each transaction; false ends the thread's work.
         bool next() {
