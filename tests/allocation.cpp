@@ -6,19 +6,29 @@
 namespace manylock::test {
 namespace {
 thread_local std::uint64_t count = 0;
-}
+thread_local std::uint64_t fails_at = 0;
+}  // namespace
 
 std::uint64_t allocations() noexcept {
     return count;
+}
+
+void fail_allocation(std::uint64_t n) noexcept {
+    fails_at = n == 0 ? 0 : count + n;
 }
 
 }  // namespace manylock::test
 
 #if MANYLOCK_COUNTS_ALLOCATIONS
 void* operator new(std::size_t size) {
-    ++manylock::test::count;
+    using namespace manylock::test;
+    if (++count == fails_at) throw std::bad_alloc{};
     if (void* const memory = std::malloc(size == 0 ? 1 : size)) return memory;
     throw std::bad_alloc{};
+}
+void* operator new(std::size_t size, std::nothrow_t const&) noexcept {
+    using namespace manylock::test;
+    return ++count == fails_at ? nullptr : std::malloc(size == 0 ? 1 : size);
 }
 void operator delete(void* memory) noexcept {
     std::free(memory);

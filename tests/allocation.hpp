@@ -1,4 +1,4 @@
-// How often a thread asked for memory. Counted in builds without sanitizers, which bring an operator
+// How often a thread asked for memory, and what happens when it gets none. Counted in builds without sanitizers, which bring an operator
 // new of their own.
 #pragma once
 
@@ -21,5 +21,8 @@ inline constexpr bool counts_allocations = MANYLOCK_COUNTS_ALLOCATIONS != 0;
 
 /// Calls of operator new by this thread so far; 0 where they are not counted.
 std::uint64_t allocations() noexcept;
+
+/// The n-th call of operator new by this thread from now on throws, counted from 1; 0: none will.
+void fail_allocation(std::uint64_t n) noexcept;
 
 }  // namespace manylock::test

@@ -170,6 +170,31 @@ TEST_CASE("range tree: one-sided growth leaves full nodes") {
     }
 }
 
+TEST_CASE("range tree: no address is too high to be looked up") {
+    twin both;
+    for (address i = 1; i < 40; ++i) REQUIRE(both.add(i * 10, i * 10 + 5));
+    constexpr address last = ~address{0};
+    CHECK(both.tree_.floor(last) == both.tree_.floor(1'000));
+    CHECK(both.tree_.above(last) == nullptr);
+    CHECK(both.tree_.first_above(last) == nullptr);
+    both.tree_.each(last, [](span const&) {
+        FAIL("there is none");
+        return false;
+    });
+}
+
+TEST_CASE("range tree: growth downwards above a full leaf shares nodes") {
+    // A program and its heap fill leaves below; mappings come down from above.
+    for (address const below : {15, 16, 17, 256, 257}) {
+        twin both;
+        for (address i = 0; i < below; ++i) REQUIRE(both.add(i * 10, i * 10 + 5));
+        constexpr address mappings = 2'000;
+        for (address i = mappings; i > 0; --i)
+            REQUIRE(both.add(100'000 + i * 10, 100'000 + i * 10 + 5));
+        CHECK(both.tree_.nodes() <= (below + mappings) / 6);
+    }
+}
+
 constexpr address step = 10;  ///< in the tests below range i is [i * step, (i + 1) * step)
 
 template <class Platform>
@@ -249,7 +274,7 @@ TEST_CASE("range tree: a reader that meets a whole change still finds what stays
         flicker<stepped> both(n);
         std::mt19937_64 random(n);
         std::uint64_t met = 0;
-        for (int round = 0; round < 600; ++round) {
+        for (unsigned round = 0; round < 600; ++round) {
             address const changed = random() % (n / 2) * 2 + 1;
             address const wanted = std::min(n - 1, changed + 1 - random() % 2 * 2) / 2 * 2;
             address const a = wanted * step + random() % step;
@@ -260,6 +285,7 @@ TEST_CASE("range tree: a reader that meets a whole change still finds what stays
                     both.toggle(changed);
                     ++met;
                 };
+                stepped::read_section const section;
                 auto const* const found = both.tree.floor(a);
                 auto const* const next = both.tree.first_above(a);
                 loads = 0;

@@ -298,6 +298,75 @@ TEST_SUITE("address_space/space") {
         CHECK(space.broken_invariant() == "");
     }
 
+    TEST_CASE_TEMPLATE("the first and the last address are addresses too", Policy, ALL_POLICIES) {
+        basic_address_space<Policy> space{small_globals()};
+        typename basic_address_space<Policy>::worker me;
+        operation map = add_stack();
+        map.flags &= ~std::uint32_t{abi::map_growsdown};
+        for (int i = 0; i < 40; ++i) {
+            CHECK(space.apply(me, map) > 0);
+            map.start += 20 * page_size;
+        }
+        operation touch;
+        touch.start = ~address{0};
+        CHECK(space.apply(me, touch) == -abi::efault);
+        CHECK_FALSE(space.seems_mapped(touch.start));
+        map.start = 0;
+        CHECK(space.apply(me, map) == 0);
+        CHECK(space.seems_mapped(0));
+        map.start = ~address{0} - 10;  // a hint that nobody can follow
+        map.flags &= ~std::uint32_t{abi::map_fixed};
+        CHECK(space.apply(me, map) > 0);
+        CHECK(space.broken_invariant() == "");
+    }
+
+    TEST_CASE_TEMPLATE("without memory an operation fails whole wherever it asked for it", Policy,
+                       ALL_POLICIES) {
+        if (!manylock::test::counts_allocations) return;
+        operation over = add_stack();  // fills holes on both sides of what is there
+        over.flags &= ~std::uint32_t{abi::map_growsdown};
+        over.start -= 20 * page_size;
+        over.length = 60 * page_size;
+        operation anywhere = over;
+        anywhere.start = 0;
+        anywhere.flags &= ~std::uint32_t{abi::map_fixed};
+        operation split = add_stack();
+        split.what = call::protect;
+        split.length = page_size;
+        split.prot = abi::prot_read;
+        operation unmap = split;
+        unmap.what = call::unmap;
+        operation touch;
+        touch.start = split.start;
+        touch.flags = fault_write;
+        for (operation const& op : {over, anywhere, split, unmap, touch}) {
+            std::uint64_t failed = 0;
+            for (bool done = false; !done; failed += done ? 0U : 1U) {
+                basic_address_space<Policy> space{small_globals()};
+                typename basic_address_space<Policy>::worker setup;
+                operation piece = add_stack();
+                piece.flags &= ~std::uint32_t{abi::map_growsdown};
+                for (int i = 0; i < 5; ++i) {
+                    CHECK(space.apply(setup, piece) > 0);
+                    piece.start += 20 * page_size;
+                }
+                auto const before = space.vmas();
+                typename basic_address_space<Policy>::worker me;
+                manylock::test::fail_allocation(failed + 1);
+                try {
+                    CHECK(space.apply(me, op) >= 0);
+                    done = true;
+                } catch (std::bad_alloc const&) {
+                    manylock::test::fail_allocation(0);
+                    REQUIRE(space.vmas() == before);
+                }
+                manylock::test::fail_allocation(0);
+                REQUIRE(space.broken_invariant() == "");
+            }
+            CHECK(failed > 3);
+        }
+    }
+
     TEST_CASE_TEMPLATE("faults ask for no memory and updates soon for none", Policy, ALL_POLICIES) {
         if (!manylock::test::counts_allocations) return;
         basic_address_space<Policy> space{small_globals()};

@@ -77,6 +77,7 @@ private:
     /// What `pick` makes of the place that `a` has in the leaves.
     template <class Pick>
     [[nodiscard]] Range* search(address a, Pick pick) const noexcept {
+        a = std::min(a, node::no_key - 1);  // the key of unused slots is above every address
         for (unsigned attempt = 1;; ++attempt) {
             node const* n = root_.load(Platform::acquire);  // (L2) acquire; pairs (L1)
             auto version = n->version_now();

@@ -27,7 +27,7 @@ public:
     range_tree() = default;
     ~range_tree() { delete_below(root()); }
 
-    /// How many nodes `insertions` may take at most.
+    /// How many nodes `insertions` may take at most. Anybody may ask; certain for the writer.
     [[nodiscard]] std::size_t nodes_needed(std::size_t insertions) const noexcept {
         return insertions *
                (root_.load(Platform::acquire)->level + 2U);  // (L2) acquire; pairs (L1)
@@ -78,6 +78,7 @@ public:
     /// Calls `f` with each range from the first that ends above `a` on, as long as it returns true.
     template <class F>
     void each(address a, F&& f) const {
+        a = std::min(a, node::no_key - 1);
         node const* leaf = root();
         while (leaf->level > 0) leaf = leaf->child(leaf->slot_for(a));
         unsigned i = leaf->rank(a);
@@ -93,7 +94,8 @@ public:
 
 private:
     friend struct range_tree_check;
-    static constexpr unsigned levels_max = 24;  // 2^36 pages, 4 slots used in each node
+    // A node with a neighbour has 12 slots at least: 2^36 pages need 14 levels.
+    static constexpr unsigned levels_max = 24;
     static constexpr unsigned low_mark = node::slots / 4;
     static constexpr unsigned merged_max = node::slots * 3 / 4;
     using range_lookup<Platform, Range>::root_;
@@ -188,20 +190,21 @@ private:
             return;
         }
         forget_path();
-        node& right = split(n, position, key, gap, what, spare);
+        node& right = split(p, at, position, key, gap, what, spare);
         address const separator = right.key_at(0);
         if (at == 0) return grow(n, right, separator, spare);
         node& parent = *p[at - 1].where;
         parent.set_gap(p[at - 1].slot, n.largest_gap());
         put(p, at - 1, p[at - 1].slot + 1, separator, right.largest_gap(), &right, spare);
     }
-    /// In the middle; at either end so that the old slots stay together: whoever maps on and on in
-    /// one direction then leaves full nodes behind.
-    node& split(node& n, unsigned position, address key, std::uint64_t gap, void* what,
+    /// In the middle; at either end of the tree so that the old slots stay together: whoever maps on
+    /// and on in one direction then leaves full nodes behind.
+    node& split(path& p, unsigned at, unsigned position, address key, std::uint64_t gap, void* what,
                 stock& spare) noexcept {
+        node& n = *p[at].where;
         node& right = *spare.make(n.level);
-        unsigned const middle =
-            position == 0 || position == node::slots ? position : node::slots / 2;
+        bool const at_end = position == 0 || (position == node::slots && is_last(p, at));
+        unsigned const middle = at_end ? position : node::slots / 2;
         n.append_tail(middle, right, n.key_at(middle % node::slots));
         if (position > middle || middle == node::slots)
             right.put(position - middle, key, gap, what);
@@ -209,6 +212,12 @@ private:
         n.shrink(middle);
         if (position <= middle && middle != node::slots) n.put(position, key, gap, what);
         return right;
+    }
+    /// Nothing lies to the right of step `at`.
+    [[nodiscard]] static bool is_last(path& p, unsigned at) noexcept {
+        while (at-- > 0)
+            if (p[at].slot + 1 < p[at].where->count) return false;
+        return true;
     }
     void link_after(node& leaf, node& right) noexcept {
         node* const next = leaf.following();
@@ -221,7 +230,8 @@ private:
         node& top = *spare.make(left.level + 1);
         top.put(0, 0, left.largest_gap(), &left);
         top.put(1, separator, right.largest_gap(), &right);
-        root_.store(&top, Platform::release);  // (L1) release; pairs (L2)
+        root_.store(&top, Platform::release);             // (L1) release; pairs (L2)
+        height_.store(top.level + 1, Platform::relaxed);  // relaxed: the writer's own
     }
 
     /// A node with few slots joins one beside it; an empty one must.
@@ -276,6 +286,7 @@ private:
             node& old = *root();
             change(old);
             root_.store(old.child(0), Platform::release);  // (L1) release; pairs (L2)
+            height_.store(old.level, Platform::relaxed);   // relaxed: the writer's own
             bury(old);
         }
     }
@@ -289,6 +300,7 @@ private:
         delete n;
     }
 
+    typename node::template atomic<unsigned> height_{1};  ///< levels
     path last_;
     node* dead_ = nullptr;
     std::array<node*, 4 * std::size_t{levels_max}> changed_{};

@@ -17,6 +17,7 @@
 #include <manylock/address_space/vma.hpp>
 
 #include <mutex>
+#include <utility>
 
 namespace manylock::address_space {
 
@@ -59,8 +60,23 @@ public:
     /// freed inside the structure section. Does not outlive the map.
     struct stock {
         explicit stock(region_map& map) : regions{map.regions_}, nodes{map.nodes_} {}
+        ~stock() { retire_dead(); }
+        /// Nodes that left the tree wait here until retire_dead().
+        void bury(typename tree::node* list) noexcept {
+            while (list != nullptr) {
+                auto* const next = list->previous;
+                list->previous = std::exchange(dead, list);
+                list = next;
+            }
+        }
+        /// Requires: not in a read section.
+        void retire_dead() noexcept {
+            while (dead != nullptr) nodes.retire(std::exchange(dead, dead->previous));
+        }
+
         typename manylock::platform::recycler<region_type>::stock regions;
         typename tree::stock nodes;
+        typename tree::node* dead = nullptr;
     };
 
     region_map() = default;
@@ -93,7 +109,7 @@ public:
         ~edit() {
             auto* dead = map_.tree_.take_dead();
             map_.structure.unlock();
-            while (dead != nullptr) spare_.nodes.retire(std::exchange(dead, dead->previous));
+            spare_.bury(dead);
         }
 
         /// Requires: nothing is there.
@@ -128,7 +144,7 @@ public:
     /// A region that meets [start, end).
     [[nodiscard]] region_type* overlapping(address start, address end) const noexcept {
         region_type* const r = first_above(start);
-        return r != nullptr && r->first() < end ? r : nullptr;
+        return r != nullptr && r->first() < end && r->past() > start ? r : nullptr;
     }
     /// The start of the highest free interval of `length` in [low, high); 0 if there is none.
     [[nodiscard]] address highest_gap(std::uint64_t length, address low,

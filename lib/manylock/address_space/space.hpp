@@ -40,9 +40,9 @@ public:
     /// work.
     void place(vma const& area) {
         typename region_map<Domain>::stock stock{map_};
-        region_type* const fresh = stock.regions.make(area);
+        stock.regions.fill(1);
         typename region_map<Domain>::edit edit{map_, stock, 1};
-        edit.insert(*fresh);
+        edit.insert(*stock.regions.make(area));
         // relaxed: alone
         count_.store(count_.load(Domain::platform::relaxed) + 1, Domain::platform::relaxed);
     }
@@ -52,9 +52,10 @@ public:
     /// Carries out `op`: an address, 0 or -errno. Blocks behind conflicting updates; never
     /// deadlocks.
     std::int64_t apply(worker& me, operation const& op) { return apply(me, op, no_work{}); }
-    /// `work` runs once an attempt, while everything that the operation needs is locked (for most
-    /// page faults one VMA's read lock): what a kernel does with page tables and files. Requires: no
-    /// use of this space inside.
+    /// `work` runs while everything that the operation needs is locked (for most page faults one
+    /// VMA's read lock): what a kernel does with page tables and files. It runs again where the
+    /// operation must restart or turns out to need more, and not at all for what only reads VMAs or
+    /// is refused for want of a hole. Requires: no use of this space inside.
     template <class Work>
     std::int64_t apply(worker& me, operation const& op, Work&& work) {
         me.commit_number_ = 0;
@@ -135,6 +136,9 @@ private:
                         Work& work);
     fault_step fault_on_gap(worker& me, operation const& op, std::int64_t& result);
 
+    [[nodiscard]] interval where_holes_are() const noexcept {
+        return {fixed_globals_.mmap_floor, fixed_globals_.mmap_base};
+    }
     [[nodiscard]] address find_hole(std::uint64_t length, operation const& op) const;
 
     /// Requires, with `break_too`: the globals lock held exclusively, or the structure section.
@@ -157,8 +161,10 @@ private:
         default_flags_.store(g.default_flags, platform::relaxed);
     }
     void free_removed(worker& me) {
-        for (region_type* r : me.removed_) me.stock_for(map_).regions.retire(r);
+        auto& stock = me.stock_for(map_);
+        for (region_type* r : me.removed_) stock.regions.retire(r);
         me.removed_.clear();
+        stock.retire_dead();
     }
 
     /// Identities come in blocks, so that workers do not meet when they draw one.
@@ -273,9 +279,9 @@ auto space_on<Domain>::fault_on_gap(worker& me, operation const& op, std::int64_
 template <class Domain>
 address space_on<Domain>::find_hole(std::uint64_t length, operation const& op) const {
     if (op.what == call::map && op.start != 0) {
-        address const hint = page_ceil(op.start);
+        address const hint = page_ceil(op.start);  // 0 above the last page
         address const limit = fixed_globals_.address_limit;
-        bool const fits = hint < limit && length <= limit - hint;
+        bool const fits = hint != 0 && hint < limit && length <= limit - hint;
         if (fits && map_.overlapping(hint, hint + length) == nullptr) return hint;
     }
     return map_.highest_gap(length, fixed_globals_.mmap_floor, fixed_globals_.mmap_base);

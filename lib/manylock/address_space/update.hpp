@@ -53,7 +53,7 @@ public:
     template <class Work>
     bool run(Work&& work) {
         if (!begin()) return false;
-        for (bool worked = false;;) {
+        for (;;) {
             if (!lock_wanted()) return false;
             make_draft();
             mm_globals g = globals_;
@@ -80,8 +80,7 @@ public:
                 if (claimed == answer::again) continue;
             }
             if (!choose_destinations()) return false;
-            if (!worked) work();
-            worked = true;
+            work();
             if (commit(g)) return true;
             drop_unpublished();
         }
@@ -153,6 +152,7 @@ private:
             w_.last_asked_ = &r;
             w_.last_rank_ = rank;
             mode const wanted = writes_ ? mode::exclusive : mode::shared;
+            make_room(1);
             if (!txn_.acquire_found(r.lock, wanted, section, rank)) return false;
             bool const same = r.claim_number() == 0 && r.first() < limit && r.past() > at &&
                               (!domain_type::policy::needs.rank || r.first() == rank);
@@ -229,10 +229,12 @@ private:
         return *std::find_if(w_.fills_.begin(), w_.fills_.end(),
                              [=](interval f) { return f.start == start; });
     }
-    [[nodiscard]] bool is_claimed(address start) const {
-        return std::any_of(w_.held_.begin(), w_.held_.end(),
-                           [=](held const& h) { return h.claim && h.start == start; });
+    [[nodiscard]] bool is_claimed(interval range) const {
+        return std::any_of(w_.held_.begin(), w_.held_.end(), [=](held const& h) {
+            return h.claim && h.start == range.start && h.where->past() >= range.end;
+        });
     }
+    [[nodiscard]] region_type* foreign_claim_in(interval range) const;
 
     // --- 5 commit
     bool choose_destinations();
@@ -241,11 +243,15 @@ private:
     [[nodiscard]] bool still_true() const;
     [[nodiscard]] std::int64_t count_change() const;
     void remove(region_type& r);
-    /// What gives regions up must not need memory.
-    void prepare_removal() {
-        std::size_t const most = w_.held_.size() + w_.unpublished_.size();
-        w_.removed_.reserve(w_.removed_.size() + most);
-        w_.left_.reserve(w_.left_.size() + most);
+    /// Memory to note `more` regions and to give up all: once they are locked, neither may fail.
+    void make_room(std::size_t more) {
+        auto const grow = [](auto& list, std::size_t n) {
+            if (list.capacity() < n) list.reserve(std::max(n, 2 * list.capacity()));
+        };
+        std::size_t const all = w_.held_.size() + w_.unpublished_.size() + more;
+        grow(w_.held_, all);
+        grow(w_.removed_, w_.removed_.size() + all);
+        grow(w_.left_, w_.left_.size() + all);
     }
     [[nodiscard]] held& origin_of(draft::entry const& e) {
         return w_.held_[w_.origins_[static_cast<std::size_t>(e.origin)]];

@@ -14,7 +14,7 @@ auto update<Space>::claim_fills() -> answer {
         bounds.end = fill.end;
         if (make_region(bounds) == nullptr) return answer::restart;
     }
-    prepare_removal();
+    make_room(0);
     address in_the_way = 0;
     {
         typename map_type::edit edit{map_, stock_, w_.unpublished_.size()};
@@ -43,7 +43,7 @@ template <class Space>
 bool update<Space>::wait_for_claim_in(interval range) {
     read_section section;
     region_type* const r = map_.overlapping(range.start, range.end);
-    if (r == nullptr || r->claim_number() == 0) return true;
+    if (r == nullptr || r->claim_number() == 0 || is_held(r)) return true;
     return adopt_claim(*r, section);
 }
 
@@ -56,6 +56,7 @@ auto update<Space>::wait_for_earlier_claims() -> answer {
         if (!w_.held_[i].claim) continue;
         region_type const& mine = *w_.held_[i].where;
         for (bool const left : {true, false}) {
+            if (left && mine.first() == 0) continue;
             read_section section;
             region_type* const r =
                 left ? map_.floor(mine.first() - 1) : map_.first_above(mine.past());
@@ -77,6 +78,7 @@ bool update<Space>::adopt_claim(region_type& r, read_section& section) {
     address const rank = r.first();
     w_.last_asked_ = &r;
     w_.last_rank_ = rank;
+    make_room(1);
     if (!txn_.acquire_found(r.lock, mode::exclusive, section, rank)) return false;
     if (r.first() != rank) return restart_as_stale();
     add_held({&r, rank, r.claim_number() != 0, false});
@@ -93,20 +95,40 @@ auto update<Space>::place_in_hole(std::uint64_t length) -> answer {
             hole = space_.find_hole(length, op_);
         }
         if (hole == 0) {  // a hint so far
-            std::lock_guard const guard{map_.structure};
-            hole = space_.find_hole(length, op_);
+            read_section section;
+            region_type* claim = nullptr;
+            {
+                std::lock_guard const guard{map_.structure};
+                hole = space_.find_hole(length, op_);
+                if (hole == 0) claim = foreign_claim_in(space_.where_holes_are());
+            }
+            // Its owner may still restart and go elsewhere.
+            if (claim != nullptr)
+                return adopt_claim(*claim, section) ? answer::again : answer::restart;
         }
         if (hole == 0) return answer::ok;
         if (!under_umbrella) {
             w_.fills_.assign(1, {hole, hole + length});
             answer const claimed = claim_fills();
             if (claimed == answer::restart) return claimed;
-            if (!is_claimed(hole)) continue;  // somebody was faster
+            if (!is_claimed({hole, hole + length})) continue;  // somebody was faster
         }
         op_ = placed_at(op_, hole);
         want(detail::with_borders(hole, length, globals_.address_limit));
         return answer::again;
     }
+}
+
+/// Requires: the structure section.
+template <class Space>
+auto update<Space>::foreign_claim_in(interval range) const -> region_type* {
+    region_type* found = nullptr;
+    map_.each(range.start, [&](region_type& r) {
+        bool const inside = r.first() < range.end;
+        if (inside && r.claim_number() != 0 && !is_held(&r)) found = &r;
+        return inside && found == nullptr;
+    });
+    return found;
 }
 
 template <class Space>
@@ -151,11 +173,18 @@ bool update<Space>::pick_up_claims() {
     for (std::size_t i = w_.left_.size(); i-- > 0;) {
         address const start = w_.left_[i];
         read_section section;
-        region_type* const r = map_.floor(start);
+        region_type* r = nullptr;
+        {
+            std::lock_guard const guard{map_.structure};  // not finding it must be certain
+            r = map_.floor(start);
+        }
         bool const there = r != nullptr && r->first() == start && r->claim_number() != 0;
         if (there && !is_held(r) && r->lock.busy()) continue;  // somebody has it now
         w_.left_.erase(w_.left_.begin() + static_cast<std::ptrdiff_t>(i));
         if (!there || is_held(r)) continue;
+        make_room(1);
+        w_.last_asked_ = r;
+        w_.last_rank_ = start;
         if (!txn_.acquire_found(r->lock, mode::exclusive, section, start)) return false;
         if (r->claim_number() != 0)
             add_held({r, start, true, false});

@@ -65,7 +65,7 @@ bool update<Space>::still_true() const {
 
 template <class Space>
 bool update<Space>::commit(mm_globals const& g) {
-    prepare_removal();
+    make_room(0);
     {
         typename map_type::edit edit{map_, stock_, w_.unpublished_.size()};
         if (!still_true()) {

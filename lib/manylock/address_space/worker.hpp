@@ -14,10 +14,11 @@ namespace manylock::address_space {
 
 /// How page faults went, as Linux counts them.
 struct fault_counters {
-    std::uint64_t success = 0;  ///< done under the VMA's read lock alone
-    std::uint64_t abort = 0;    ///< the VMA could not be locked, had moved, or was not there
-    std::uint64_t retry = 0;    ///< needed a transaction: first private write, stack growth
-    std::uint64_t miss = 0;     ///< the VMA was detached in between: looked up again
+    std::uint64_t success =
+        0;  ///< done under the VMA's read lock; Linux leaves out those after an abort
+    std::uint64_t abort = 0;  ///< the VMA could not be locked, had moved, or was not there
+    std::uint64_t retry = 0;  ///< needed a transaction: first private write, stack growth
+    std::uint64_t miss = 0;   ///< the VMA was detached in between: looked up again
 };
 
 template <class Domain>
@@ -57,6 +58,7 @@ private:
     /// Memory for regions and nodes of `map`.
     typename region_map<Domain>::stock& stock_for(region_map<Domain>& map) {
         if (stock_of_ != &map) {
+            left_.clear();  // those of another space
             stock_.emplace(map);
             stock_of_ = &map;
         }

@@ -62,7 +62,10 @@ public:
 
         /// Room for `n` objects: the next `n` calls of make() allocate nothing.
         void fill(std::size_t n) {
-            while (spare_.size() < n) spare_.push_back(allocate());
+            while (spare_.size() < n) {
+                if (spare_.size() == spare_.capacity()) spare_.reserve(spare_.size() + batch_size);
+                spare_.push_back(allocate());
+            }
         }
         template <class... Arguments>
         [[nodiscard]] Object* make(Arguments&&... arguments) {
