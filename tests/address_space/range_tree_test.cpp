@@ -185,7 +185,7 @@ TEST_CASE("range tree: no address is too high to be looked up") {
 
 TEST_CASE("range tree: growth downwards above a full leaf shares nodes") {
     // A program and its heap fill leaves below; mappings come down from above.
-    for (address const below : {15, 16, 17, 256, 257}) {
+    for (address const below : std::initializer_list<address>{15, 16, 17, 256, 257}) {
         twin both;
         for (address i = 0; i < below; ++i) REQUIRE(both.add(i * 10, i * 10 + 5));
         constexpr address mappings = 2'000;
