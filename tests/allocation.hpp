@@ -18,6 +18,8 @@
 namespace manylock::test {
 
 inline constexpr bool counts_allocations = MANYLOCK_COUNTS_ALLOCATIONS != 0;
+/// A sanitizer makes threads and processes dear: tests that start thousands start fewer.
+inline constexpr bool sanitized = !counts_allocations;
 
 /// Calls of operator new by this thread so far; 0 where they are not counted.
 std::uint64_t allocations() noexcept;

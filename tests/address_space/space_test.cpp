@@ -298,6 +298,35 @@ TEST_SUITE("address_space/space") {
         CHECK(space.broken_invariant() == "");
     }
 
+    TEST_CASE_TEMPLATE("a hole that somebody claims and gives up is not refused", Policy,
+                       ALL_POLICIES) {
+        for (int round = 0; round < 20; ++round) {
+            basic_address_space<Policy> space{small_globals()};
+            std::latch claimed{1};
+            on_threads(2, [&](std::size_t t) {
+                typename basic_address_space<Policy>::worker me;
+                operation all = add_stack();
+                all.start = base;
+                all.length = window_pages * page_size;
+                all.flags &= ~std::uint32_t{abi::map_growsdown};
+                if (t == 0) {
+                    auto const give_up = [&] {
+                        claimed.count_down();
+                        for (int i = 0; i < 100; ++i) std::this_thread::yield();
+                        throw std::bad_alloc{};
+                    };
+                    CHECK_THROWS_AS(space.apply(me, all, give_up), std::bad_alloc);
+                    return;
+                }
+                claimed.wait();
+                all.start = 0;
+                all.flags &= ~std::uint32_t{abi::map_fixed};
+                CHECK(space.apply(me, all) == static_cast<std::int64_t>(base));
+            });
+            CHECK(space.broken_invariant() == "");
+        }
+    }
+
     TEST_CASE_TEMPLATE("the first and the last address are addresses too", Policy, ALL_POLICIES) {
         basic_address_space<Policy> space{small_globals()};
         typename basic_address_space<Policy>::worker me;
