@@ -579,9 +579,10 @@ TEST_CASE("detection: who is chosen and has not left yet is no reason for a seco
     actor victim_thread;
     actor youngest_thread;
     gated::gate.store(gated::closed);
+    int const none = gated::walks.load();
     auto middle_waits = acquires(middle_thread, middle, v1);
-    until([&] { return v1.waiter_count() == 1; });
-    auto chosen = acquires(victim_thread, victim, m);  // closes the cycle with middle
+    until([&] { return gated::walks.load() > none; });  // a later walk of its own would choose
+    auto chosen = acquires(victim_thread, victim, m);   // closes the cycle with middle
     until([] { return gated::gate.load() == gated::reached; });
     int const before = gated::walks.load();
     auto youngest_waits = acquires(youngest_thread, youngest, v2);  // would close another
