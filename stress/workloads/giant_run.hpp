@@ -26,16 +26,10 @@ public:
     }
 
     row_outcome run() {
-        row_outcome row;
-        counter_window<domain_type> window(space_.domain());
-        crew threads(request_.threads, request_.length);
         faults_.resize(request_.threads);
-        row.seconds = threads.run([this](crew::member& me) { work(me); },
-                                  [&](bool begins) { window.mark(begins); });
-        row.measured = threads.total();
+        auto row = measure_crew(request_, space_.domain(), [this](crew::member& me) { work(me); });
         row.page_faults.emplace();
         for (auto const& mine : faults_) row.page_faults->add(mine);
-        take_restarts(row, window);
         if (request_.check) verify(row);
         return row;
     }

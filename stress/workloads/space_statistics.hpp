@@ -21,4 +21,16 @@ void take_restarts(row_outcome& row, counter_window<Domain> const& window) {
     window.report(row);
 }
 
+/// Runs `work(crew::member&)` on the request's threads against the space of `domain`.
+template <class Domain, class Work>
+row_outcome measure_crew(row_request const& request, Domain& domain, Work work) {
+    row_outcome row;
+    counter_window<Domain> window(domain);
+    crew threads(request.threads, request.length);
+    row.seconds = threads.run(work, [&](bool begins) { window.mark(begins); });
+    row.measured = threads.total();
+    take_restarts(row, window);
+    return row;
+}
+
 }  // namespace manylock::stress

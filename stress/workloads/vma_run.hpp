@@ -24,13 +24,7 @@ public:
     }
 
     row_outcome run() {
-        row_outcome row;
-        counter_window<domain_type> window(space_.domain());
-        crew threads(request_.threads, request_.length);
-        row.seconds = threads.run([this](crew::member& me) { work(me); },
-                                  [&](bool begins) { window.mark(begins); });
-        row.measured = threads.total();
-        take_restarts(row, window);
+        auto row = measure_crew(request_, space_.domain(), [this](crew::member& me) { work(me); });
         if (request_.check) verify(row);
         return row;
     }

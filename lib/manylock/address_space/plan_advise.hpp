@@ -4,7 +4,7 @@
 // Source: traces of Linux 6.18; Linux mm/madvise.c.
 #pragma once
 
-#include <manylock/address_space/plan_map.hpp>
+#include <manylock/address_space/plan_protect.hpp>
 
 namespace manylock::address_space::detail {
 
@@ -137,18 +137,9 @@ namespace manylock::address_space::detail {
     if (range.empty()) return 0;
     if (op.advice == abi::madv_populate_read || op.advice == abi::madv_populate_write)
         return fail(populate_by_advice(d, range, op.advice == abi::madv_populate_write, g.next_id));
-    std::int64_t hole = 0;
-    for (address at = range.start; at < range.end;) {
-        std::size_t const i = d.find(at, range.end);
-        if (i == draft::none) return fail(abi::enomem);
-        if (d[i].start > at) hole = abi::enomem;
-        interval const piece{d[i].start > at ? d[i].start : at,
-                             d[i].end < range.end ? d[i].end : range.end};
-        step const changed = advise_part(d, i, piece, op.advice, g.next_id);
-        if (changed.error) return fail(changed.error);
-        at = piece.end;
-    }
-    return fail(hole);
+    return fail(walk_over_holes(d, range, abi::enomem, [&](std::size_t i, interval piece) {
+        return advise_part(d, i, piece, op.advice, g.next_id);
+    }));
 }
 
 }  // namespace manylock::address_space::detail

@@ -36,20 +36,13 @@ namespace manylock::address_space::detail {
     if (!walked) return op.result;
     interval range;
     if (!whole_pages(op, range)) return fail(abi::einval);
-    std::int64_t hole = 0;
-    for (address at = range.start; at < range.end;) {
-        std::size_t const i = d.find(at, range.end);
-        if (i == draft::none) return fail(abi::enomem);
-        if (d[i].start > at) hole = abi::enomem;
-        interval const piece{d[i].start > at ? d[i].start : at,
-                             d[i].end < range.end ? d[i].end : range.end};
-        at = piece.end;
-        if (d[i].file.open_file != 0 && !d[i].file.shared_memory) return fail(abi::ebadf);
-        if (d[i].name == op.file.path) continue;
-        step const changed = change_part(d, i, piece, [&](vma& part) { part.name = op.file.path; });
-        if (changed.error) return fail(abi::eagain);  // the limit on VMAs, as Linux reports it here
-    }
-    return fail(hole);
+    return fail(walk_over_holes(d, range, abi::enomem, [&](std::size_t i, interval piece) {
+        if (d[i].file.open_file != 0 && !d[i].file.shared_memory) return step{i, abi::ebadf};
+        if (d[i].name == op.file.path) return step{i, 0};
+        step changed = change_part(d, i, piece, [&](vma& part) { part.name = op.file.path; });
+        if (changed.error) changed.error = abi::eagain;  // the limit on VMAs, as Linux says it here
+        return changed;
+    }));
 }
 
 /// mbind. A hole is an error before anything is changed, but the default policy bears holes; a range
@@ -65,17 +58,10 @@ namespace manylock::address_space::detail {
         auto const nothing = [](std::size_t i, interval) { return step{i, 0}; };
         if (walk_mapped(d, range, nothing) != 0) return fail(abi::efault);
     }
-    for (address at = range.start; at < range.end;) {
-        std::size_t const i = d.find(at, range.end);
-        if (i == draft::none) break;
-        interval const piece{d[i].start > at ? d[i].start : at,
-                             d[i].end < range.end ? d[i].end : range.end};
-        at = piece.end;
-        if (d[i].policy == op.flags) continue;
-        step const changed = change_part(d, i, piece, [&](vma& part) { part.policy = op.flags; });
-        if (changed.error) return fail(changed.error);
-    }
-    return 0;
+    return fail(walk_over_holes(d, range, 0, [&](std::size_t i, interval piece) {
+        if (d[i].policy == op.flags) return step{i, 0};
+        return change_part(d, i, piece, [&](vma& part) { part.policy = op.flags; });
+    }));
 }
 
 /// remap_file_pages: another part of the same file, as a fixed shared mmap would map it. The range

@@ -45,6 +45,25 @@ template <class Part>
     return 0;
 }
 
+/// Calls `part` for each mapped piece of the range, over holes, until one fails. Else the result is
+/// `on_hole` if there was a hole, or 0.
+template <class Part>
+[[nodiscard]] std::int64_t walk_over_holes(draft& d, interval range, std::int64_t on_hole,
+                                           Part&& part) {
+    std::int64_t result = 0;
+    for (address at = range.start; at < range.end;) {
+        std::size_t const i = d.find(at, range.end);
+        if (i == draft::none) return on_hole;
+        if (d[i].start > at) result = on_hole;
+        interval const piece{d[i].start > at ? d[i].start : at,
+                             d[i].end < range.end ? d[i].end : range.end};
+        step const changed = part(i, piece);
+        if (changed.error) return changed.error;
+        at = piece.end;
+    }
+    return result;
+}
+
 [[nodiscard]] inline std::int64_t plan_protect(draft& d, operation const& op, mm_globals& g) {
     std::uint32_t const grows = op.prot & (abi::prot_growsdown | abi::prot_growsup);
     if (grows == (abi::prot_growsdown | abi::prot_growsup)) return fail(abi::einval);
