@@ -57,6 +57,12 @@ operation add_stack() {
     op.flags = abi::map_private | abi::map_anonymous | abi::map_fixed | abi::map_growsdown;
     return op;
 }
+/// The same without growing.
+operation add_mapping() {
+    operation op = add_stack();
+    op.flags &= ~std::uint32_t{abi::map_growsdown};
+    return op;
+}
 
 std::vector<vma> within(std::vector<vma> const& all, address start, address end) {
     std::vector<vma> some;
@@ -207,8 +213,7 @@ TEST_SUITE("address_space/space") {
         std::barrier inside{2};
         on_threads(2, [&](std::size_t t) {
             typename basic_address_space<Policy>::worker me;
-            operation op = add_stack();
-            op.flags &= ~std::uint32_t{abi::map_growsdown};
+            operation op = add_mapping();
             op.start = base + (10 + 10 * t) * page_size;
             // Passes only if both are inside with everything locked.
             space.apply(me, op, [&] { inside.arrive_and_wait(); });
@@ -230,8 +235,7 @@ TEST_SUITE("address_space/space") {
         std::latch others_done{2};
         on_threads(3, [&](std::size_t t) {
             typename basic_address_space<Policy>::worker me;
-            operation op = add_stack();
-            op.flags &= ~std::uint32_t{abi::map_growsdown};
+            operation op = add_mapping();
             op.start = base + 20 * t * page_size;
             if (t == 0) {
                 // Comes back only after the others have committed everything.
@@ -263,9 +267,8 @@ TEST_SUITE("address_space/space") {
         anywhere.what = call::map;
         anywhere.length = 3 * page_size;
         anywhere.flags = abi::map_private | abi::map_anonymous;
-        operation over = add_stack();  // replaces half of the stack, fills the pages below it
+        operation over = add_mapping();  // replaces half of the stack, fills the pages below it
         over.start -= 2 * page_size;
-        over.flags &= ~std::uint32_t{abi::map_growsdown};
         operation split = add_stack();
         split.what = call::protect;
         split.length = page_size;
@@ -286,8 +289,7 @@ TEST_SUITE("address_space/space") {
             typename basic_address_space<Policy>::worker me;
             random_operations draw{t, base, 12};
             for (std::size_t i = 0; i < 300; ++i) {
-                operation op = add_stack();
-                op.flags &= ~std::uint32_t{abi::map_growsdown};
+                operation op = add_mapping();
                 op.start = base + draw.below(8) * page_size;
                 if (draw.below(3) == 0) op.what = call::unmap;
                 space.apply(me, op, [&] {
@@ -305,10 +307,9 @@ TEST_SUITE("address_space/space") {
             std::latch claimed{1};
             on_threads(2, [&](std::size_t t) {
                 typename basic_address_space<Policy>::worker me;
-                operation all = add_stack();
+                operation all = add_mapping();
                 all.start = base;
                 all.length = window_pages * page_size;
-                all.flags &= ~std::uint32_t{abi::map_growsdown};
                 if (t == 0) {
                     auto const give_up = [&] {
                         claimed.count_down();
@@ -330,8 +331,7 @@ TEST_SUITE("address_space/space") {
     TEST_CASE_TEMPLATE("the first and the last address are addresses too", Policy, ALL_POLICIES) {
         basic_address_space<Policy> space{small_globals()};
         typename basic_address_space<Policy>::worker me;
-        operation map = add_stack();
-        map.flags &= ~std::uint32_t{abi::map_growsdown};
+        operation map = add_mapping();
         for (int i = 0; i < 40; ++i) {
             CHECK(space.apply(me, map) > 0);
             map.start += 20 * page_size;
@@ -352,8 +352,7 @@ TEST_SUITE("address_space/space") {
     TEST_CASE_TEMPLATE("without memory an operation fails whole wherever it asked for it", Policy,
                        ALL_POLICIES) {
         if (!manylock::test::counts_allocations) return;
-        operation over = add_stack();  // fills holes on both sides of what is there
-        over.flags &= ~std::uint32_t{abi::map_growsdown};
+        operation over = add_mapping();  // fills holes on both sides of what is there
         over.start -= 20 * page_size;
         over.length = 60 * page_size;
         operation anywhere = over;
@@ -373,8 +372,7 @@ TEST_SUITE("address_space/space") {
             for (bool done = false; !done; failed += done ? 0U : 1U) {
                 basic_address_space<Policy> space{small_globals()};
                 typename basic_address_space<Policy>::worker setup;
-                operation piece = add_stack();
-                piece.flags &= ~std::uint32_t{abi::map_growsdown};
+                operation piece = add_mapping();
                 for (int i = 0; i < 5; ++i) {
                     CHECK(space.apply(setup, piece) > 0);
                     piece.start += 20 * page_size;
@@ -400,8 +398,7 @@ TEST_SUITE("address_space/space") {
         if (!manylock::test::counts_allocations) return;
         basic_address_space<Policy> space{small_globals()};
         typename basic_address_space<Policy>::worker me;
-        operation map = add_stack();
-        map.flags &= ~std::uint32_t{abi::map_growsdown};
+        operation map = add_mapping();
         operation protect = map;
         protect.what = call::protect;
         protect.length = page_size;
