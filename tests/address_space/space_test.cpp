@@ -313,7 +313,7 @@ TEST_SUITE("address_space/space") {
                 if (t == 0) {
                     auto const give_up = [&] {
                         claimed.count_down();
-                        for (int i = 0; i < 100; ++i) std::this_thread::yield();
+                        for (int i = 0; i < 10; ++i) std::this_thread::yield();
                         throw std::bad_alloc{};
                     };
                     CHECK_THROWS_AS(space.apply(me, all, give_up), std::bad_alloc);
