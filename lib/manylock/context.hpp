@@ -1,6 +1,6 @@
 // Checked builds: which transactions are open in the current context, to name nesting mistakes (E8). A
-// context is the calling thread; transactions begun by hand (domain::begin) may wander and are not
-// followed.
+// context is what the platform says, natively the calling thread; transactions begun by hand
+// (domain::begin) may wander and are not followed.
 #pragma once
 
 #include <array>
@@ -12,6 +12,7 @@ namespace manylock::detail {
 
 enum class scope_kind : unsigned char { transaction, read };
 
+template <class Platform>
 class open_scope {
 public:
     open_scope(void const* domain, int level, scope_kind kind = scope_kind::transaction) {
@@ -65,10 +66,7 @@ private:
         std::array<entry, 8> entries{};
         std::size_t count = 0;
     };
-    static open_list& list() noexcept {
-        static thread_local open_list open;
-        return open;
-    }
+    static open_list& list() noexcept { return Platform::template context_local<open_list>(); }
 };
 
 }  // namespace manylock::detail

@@ -124,7 +124,7 @@ public:
     bool read(lock_type& lock, Body&& body) {
         auto const guard = read_lock(lock);
         if (!guard) return false;
-        detail::open_scope const scope{&core_, core_.level, detail::scope_kind::read};
+        detail::open_scope<Platform> const scope{&core_, core_.level, detail::scope_kind::read};
         std::forward<Body>(body)();
         return true;
     }

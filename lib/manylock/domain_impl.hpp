@@ -13,7 +13,7 @@ template <class Body, class OnRestart>
 auto domain<Policy, Options, Platform>::run_with(Body&& body, OnRestart on_restart)
     -> std::invoke_result_t<Body&, transaction&> {
     using result = std::invoke_result_t<Body&, transaction&>;
-    detail::open_scope const scope{&core_, core_.level};
+    detail::open_scope<Platform> const scope{&core_, core_.level};
     transaction txn{core_};
     for (;;) {
         try {
@@ -56,7 +56,7 @@ acquire_result domain<Policy, Options, Platform>::wait_for_read(queued_lock<conf
 
 template <conflict_policy Policy, options Options, class Platform>
 read_status domain<Policy, Options, Platform>::try_enter_read(lock_type& lock) {
-    detail::open_scope::forbid(&core_, "single-object read inside a transaction of its domain");
+    detail::open_scope<Platform>::forbid(&core_, "single-object read inside a transaction of its domain");
     core_.adopt(&lock);
     if constexpr (config::needs.umbrella) {
         // acquire; pairs with the bump in release_all

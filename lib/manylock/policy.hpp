@@ -21,6 +21,29 @@ struct policy_needs {
     bool rank = false;       ///< locks have a rank, transactions know the highest they hold
 };
 
+/// What a policy promises its users. The conformance kit tries to break each (docs/testing.md). Restarts
+/// that the caller asks for, and `stale`, are nobody's promise.
+struct policy_promises {
+    bool never_restarts = false;
+    bool eldest_never_restarts = false;    ///< so every transaction becomes eldest and commits
+    bool bounded_restarts = false;         ///< of one transaction: at most restart_bound()
+    bool only_cycles_restart = false;      ///< waiting instead would have closed a cycle
+    bool in_order_never_restarts = false;  ///< where all acquire exclusively and in rank order
+};
+
+/// The most restarts of one transaction beside `elders` older ones that make at most `requests` requests
+/// an attempt. An attempt of an elder makes a younger one restart once a request: it keeps what it gets,
+/// and the one restarted queues behind it. So f(n) = requests * (attempts of all elders) = (1 + requests)^n - 1.
+[[nodiscard]] constexpr std::uint64_t restart_bound(std::uint64_t elders, std::uint64_t requests) noexcept {
+    std::uint64_t attempts = 1;
+    for (std::uint64_t i = 0; i < elders; ++i) {
+        if (attempts > ~std::uint64_t{0} / (1 + requests)) return ~std::uint64_t{0};
+        attempts *= 1 + requests;
+    }
+    return attempts - 1;
+}
+static_assert(restart_bound(0, 8) == 0 && restart_bound(1, 8) == 8 && restart_bound(2, 2) == 8);
+
 /// What the engine tells a policy about one conflict. Fields a policy did not ask for stay empty.
 struct conflict {
     stamp requester{};
@@ -41,6 +64,7 @@ template <class P>
 concept conflict_policy = requires(conflict const& c) {
     { P::name } -> std::convertible_to<char const*>;
     { P::needs } -> std::convertible_to<policy_needs>;
+    { P::promises } -> std::convertible_to<policy_promises>;
     { P::reason } -> std::convertible_to<restart_reason>;
     { P::on_conflict(c) } noexcept -> std::same_as<decision>;
 };

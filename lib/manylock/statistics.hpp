@@ -79,7 +79,7 @@ public:
     }
 
 private:
-    using cell = typename Platform::template atomic<std::uint64_t>;
+    using cell = typename Platform::tally;
     static void bump(cell& c, std::uint64_t n) noexcept {
         // relaxed: statistics; load and store, since only one transaction writes
         c.store(c.load(Platform::relaxed) + n, Platform::relaxed);

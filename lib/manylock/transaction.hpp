@@ -133,8 +133,11 @@ public:
         return Config::needs.umbrella ? (block_->under_umbrella ? 1U : 0U) : block_->holds.held();
     }
     [[nodiscard]] bool holds(lock_type const& lock, mode at_least) const;
-    /// True if somebody has asked this transaction to restart; it will at its next conflict.
-    [[nodiscard]] bool marked_for_restart() const noexcept { return block_->is_wounded(); }
+    /// True if somebody has asked this transaction to restart: wounded, it will at its next conflict; the
+    /// victim of a cycle, it is about to.
+    [[nodiscard]] bool marked_for_restart() const noexcept {
+        return block_->is_wounded() || (block_->queued() && block_->is_victim());
+    }
     /// Number that events and wait-for graphs show for this transaction.
     [[nodiscard]] std::uint32_t number() const noexcept { return block_->number; }
 

@@ -535,6 +535,7 @@ namespace {
 struct gated {
     static constexpr char const* name = "gated";
     static constexpr manylock::policy_needs needs{.stamps = true, .held_list = true};
+    static constexpr manylock::policy_promises promises{};
     static constexpr restart_reason reason = restart_reason::deadlock;
     static constexpr manylock::decision on_conflict(manylock::conflict const&) noexcept {
         return manylock::decision::wait;

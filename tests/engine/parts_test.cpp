@@ -160,7 +160,7 @@ TEST_CASE("grace: who waits for readers waits for those who were inside") {
     std::latch may_leave{1};
     std::atomic<bool> left{false};
     std::jthread reader{[&] {
-        manylock::platform::grace::section section;
+        native::read_section section;
         inside.count_down();
         may_leave.wait();
         left.store(true, std::memory_order_relaxed);  // the section's end orders it
@@ -168,7 +168,7 @@ TEST_CASE("grace: who waits for readers waits for those who were inside") {
     }};
     inside.wait();
     std::jthread releaser{[&] { may_leave.count_down(); }};
-    manylock::platform::grace::synchronize();
+    native::wait_for_readers();
     CHECK(left.load(std::memory_order_relaxed));
 }
 
@@ -178,11 +178,11 @@ TEST_CASE("grace: nested sections and re-entry") {
     outer.leave();
     outer.leave();
     outer.enter();
-    manylock::platform::grace::section one;
+    native::read_section one;
     one.leave();
     one.enter();
     one.leave();
-    manylock::platform::grace::synchronize();
+    native::wait_for_readers();
     CHECK(true);  // it returned
 }
 

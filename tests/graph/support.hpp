@@ -19,6 +19,7 @@ namespace manylock::test {
 struct only_waits {
     static constexpr char const* name = "only_waits";
     static constexpr policy_needs needs{};
+    static constexpr policy_promises promises{};
     static constexpr restart_reason reason = restart_reason::conflict;
     static constexpr decision on_conflict(conflict const&) noexcept { return decision::wait; }
 };
@@ -26,6 +27,7 @@ struct only_waits {
 struct only_waits_by_age : only_waits {
     static constexpr char const* name = "only_waits_by_age";
     static constexpr policy_needs needs{.stamps = true};
+    static constexpr policy_promises promises{};
 };
 
 /// A transaction on its own thread: acquires some locks, then on go() waits for one more. The

@@ -27,6 +27,8 @@ concept section_type = std::default_initializable<T> && requires(T& s) {
 };
 
 /// `atomic<T>` has std::atomic's members with explicit orders; the orders are the platform's constants.
+/// `tally` is an atomic<uint64_t> of one writer that nobody orders on: a statistic.
+/// `context_local<T>()` is one T for each context that transactions run in (checked builds).
 /// `block_cache<Block, Pool>` keeps a spare block a thread: take(id), keep(id, block), new_pool_id(pool),
 /// pool_dies(id); it may keep none.
 template <class P>
@@ -43,7 +45,9 @@ concept platform_type =
         P::pause();
         P::yield();
         P::wait_for_readers();  // for objects that are freed while read_sections may know them
+        typename P::tally;
         typename P::mutex;      // for cold paths
+        { P::template context_local<int>() } -> std::same_as<int&>;
         { P::now() } -> std::same_as<typename P::time_point>;
         { P::ns_between(P::now(), P::now()) } -> std::same_as<std::uint64_t>;
     } &&

@@ -4,51 +4,76 @@
 // lock-free lookup (VMAs) need real RCU instead: platform/native_rcu.hpp.
 #pragma once
 
-#include <atomic>
 #include <cstdint>
 #include <mutex>
-#include <thread>
 
-namespace manylock::platform::grace {
+namespace manylock::platform {
 
-namespace detail {
-// Two counters, so that a waiter for old sections is not held up by a stream of new ones.
-struct alignas(64) state {
-    std::atomic<std::uint32_t> epoch{0};
-    std::atomic<std::uint32_t> inside[2]{};
-    std::mutex flipping;
+/// The counters; `Platform::grace()` gives the one that all locks of the platform share. Two, so that a
+/// waiter for old sections is not held up by a stream of new ones.
+template <class Platform>
+class alignas(64) grace_period {
+public:
+    /// Returns when every section that was entered before has been left.
+    void synchronize() noexcept {
+        Platform::fence();  // (G4) partner: (G3)
+        // acquire: as (G2)
+        if (inside_[0].load(Platform::acquire) == 0 && inside_[1].load(Platform::acquire) == 0) return;
+        std::lock_guard const only_one{flipping_};
+        // Both sides, one after the other: a section may have read the epoch before a flip and be
+        // counted on the side that was drained already.
+        for (int flip = 0; flip < 2; ++flip) {
+            // seq_cst: later sections count on the other side
+            drain(epoch_.fetch_add(1, Platform::seq_cst) & 1U);
+        }
+    }
+    /// Returns the side on which the section is counted.
+    [[nodiscard]] std::uint32_t enter() noexcept {
+        auto const side = epoch_.load(Platform::relaxed) & 1U;  // relaxed: either side is counted
+        // (G1) seq_cst; store buffer with the fence in synchronize:
+        //   section: [W] inside += 1       | destructor: [W] the lock is given up
+        //            fence                 |             fence
+        //            [R] who holds what    |             [R] inside
+        inside_[side].fetch_add(1, Platform::seq_cst);
+        Platform::fence();  // (G3) partner: (G4)
+        return side;
+    }
+    void leave(std::uint32_t side) noexcept {
+        // (G2) release: what the section read happens before the destructor goes on
+        inside_[side].fetch_sub(1, Platform::release);
+    }
+
+private:
+    void drain(std::uint32_t side) noexcept {
+        // acquire; pairs (G2)
+        while (inside_[side].load(Platform::acquire) != 0) Platform::yield();
+    }
+
+    typename Platform::template atomic<std::uint32_t> epoch_{0};
+    typename Platform::template atomic<std::uint32_t> inside_[2]{};
+    typename Platform::mutex flipping_;
 };
-inline state shared;
-}  // namespace detail
 
 /// While one exists, no lock that was held by a waiting transaction when it was looked at, after the
 /// section began, is freed. Cost: two read-modify-writes on one shared line; contended paths only.
-class section {
+template <class Platform>
+class grace_section {
 public:
-    section() noexcept { enter(); }
-    ~section() { leave(); }
-    section(section const&) = delete;
-    section& operator=(section const&) = delete;
+    grace_section() noexcept { enter(); }
+    ~grace_section() { leave(); }
+    grace_section(grace_section const&) = delete;
+    grace_section& operator=(grace_section const&) = delete;
 
     /// Ends the section early; the destructor then does nothing.
     void leave() noexcept {
         if (!entered_) return;
         entered_ = false;
-        // release: what the section read happens before the destructor goes on (G2)
-        detail::shared.inside[side_].fetch_sub(1, std::memory_order_release);
+        Platform::grace().leave(side_);
     }
     void enter() noexcept {
         if (entered_) return;
         entered_ = true;
-        side_ = detail::shared.epoch.load(std::memory_order_relaxed) & 1U;  // either side is counted
-        // (G1) seq_cst; store buffer with the fence in synchronize:
-        //   section: [W] inside += 1       | destructor: [W] the lock is given up
-        //            (this operation)      |             fence
-        //            [R] who holds what    |             [R] inside
-        detail::shared.inside[side_].fetch_add(1, std::memory_order_seq_cst);
-#ifndef MANYLOCK_TSAN
-        std::atomic_thread_fence(std::memory_order_seq_cst);  // (G3) partner: (G4)
-#endif
+        side_ = Platform::grace().enter();
     }
 
 private:
@@ -56,33 +81,4 @@ private:
     bool entered_ = false;
 };
 
-namespace detail {
-inline void drain(std::uint32_t side) noexcept {
-    // (G2) acquire; pairs with the release in leave
-    while (shared.inside[side].load(std::memory_order_acquire) != 0) std::this_thread::yield();
-}
-}  // namespace detail
-
-inline void synchronize() noexcept {
-#ifdef MANYLOCK_TSAN
-    detail::shared.inside[0].fetch_add(0, std::memory_order_seq_cst);
-    detail::shared.inside[1].fetch_add(0, std::memory_order_seq_cst);
-#else
-    std::atomic_thread_fence(std::memory_order_seq_cst);  // (G4) partner: (G3)
-#endif
-    // acquire: as (G2)
-    if (detail::shared.inside[0].load(std::memory_order_acquire) == 0 &&
-        detail::shared.inside[1].load(std::memory_order_acquire) == 0) {
-        return;
-    }
-    std::lock_guard const only_one{detail::shared.flipping};
-    // Both sides, one after the other: a section may have read the epoch before a flip and be counted
-    // on the side that was drained already.
-    for (int flip = 0; flip < 2; ++flip) {
-        // seq_cst: later sections count on the other side
-        auto const old = detail::shared.epoch.fetch_add(1, std::memory_order_seq_cst) & 1U;
-        detail::drain(old);
-    }
-}
-
-}  // namespace manylock::platform::grace
+}  // namespace manylock::platform

@@ -12,7 +12,6 @@
 
 #if defined(__linux__)
 #include <cerrno>
-#include <climits>
 #include <ctime>
 #include <linux/futex.h>
 #include <sys/syscall.h>
@@ -30,6 +29,7 @@
 #endif
 
 #include <manylock/platform/grace.hpp>
+#include <manylock/platform/parker.hpp>
 #include <manylock/platform/thread_cache.hpp>
 
 namespace manylock::platform {
@@ -37,7 +37,8 @@ namespace manylock::platform {
 struct native {
     template <class T>
     using atomic = std::atomic<T>;
-    using mutex = std::mutex;  // cold paths only
+    using tally = std::atomic<std::uint64_t>;  // a statistic: one writer, relaxed
+    using mutex = std::mutex;                  // cold paths only
 
     static constexpr auto relaxed = std::memory_order_relaxed;
     static constexpr auto acquire = std::memory_order_acquire;
@@ -72,69 +73,34 @@ struct native {
             std::chrono::duration_cast<std::chrono::nanoseconds>(to - from).count());
     }
 
-    /// Where one thread waits for signals from others. Signals are bits that stay set until cleared, so
-    /// none is lost between looking and sleeping; the sleeper's own bit tells senders to wake it.
-    class parker {
-    public:
-        static constexpr std::uint32_t sleeping = 1;  // senders must not use this bit
-
-        /// Forgets old signals. What their senders wrote before sending is visible afterwards.
-        void reset() noexcept {
-            word_.exchange(0, std::memory_order_acquire);  // (P1) acquire; pairs (P4); sees marks
+    /// Sleeps while `word` is `expected`, until woken or `deadline` (if given) has passed; may wake early.
+    static void futex_wait(atomic<std::uint32_t>& word, std::uint32_t expected,
+                           time_point const* deadline) noexcept {
+        timespec at{};
+        timespec const* until = nullptr;
+        if (deadline != nullptr) {  // steady_clock is CLOCK_MONOTONIC, which the bitset form takes
+            auto const since = deadline->time_since_epoch();
+            auto const seconds = std::chrono::duration_cast<std::chrono::seconds>(since);
+            at.tv_sec = static_cast<time_t>(seconds.count());
+            at.tv_nsec = static_cast<long>(
+                std::chrono::duration_cast<std::chrono::nanoseconds>(since - seconds).count());
+            until = &at;
         }
-        [[nodiscard]] std::uint32_t signals() const noexcept {
-            // (P2) acquire load; pairs (P4); sees what the sender wrote before
-            return word_.load(std::memory_order_acquire) & ~sleeping;
-        }
-        void clear(std::uint32_t bits) noexcept {
-            word_.fetch_and(~bits, std::memory_order_acquire);  // (P3) acquire; pairs (P4)
-        }
-        /// Sleeps until a signal is there, or `deadline` (if given) has passed. May wake early.
-        void wait(time_point const* deadline) noexcept {
-            std::uint32_t seen = 0;
-            // (P5) acquire, for when it fails; pairs (P4). The bit itself publishes nothing.
-            if (!word_.compare_exchange_strong(seen, sleeping, std::memory_order_acquire,
-                                               std::memory_order_acquire) &&
-                seen != sleeping) {
-                return;
-            }
-            futex_wait(sleeping, deadline);
-            word_.fetch_and(~sleeping, std::memory_order_acquire);  // (P6) acquire; pairs (P4)
-        }
-        /// After the bits are visible the waiter may be gone and its parker serve another wait; only the
-        /// address is used from there on, and the worst that it can cause is an early return from wait.
-        void deliver(std::uint32_t bits) noexcept {
-            // (P4) release; pairs (P1, P2, P3, P5, P6); publishes what the sender wrote before
-            auto const before = word_.fetch_or(bits, std::memory_order_release);
-            if ((before & sleeping) != 0) futex_wake();
-        }
-
-    private:
-        void futex_wait(std::uint32_t expected, time_point const* deadline) noexcept {
-            timespec at{};
-            timespec const* until = nullptr;
-            if (deadline != nullptr) {  // steady_clock is CLOCK_MONOTONIC, which the bitset form takes
-                auto const since = deadline->time_since_epoch();
-                auto const seconds = std::chrono::duration_cast<std::chrono::seconds>(since);
-                at.tv_sec = static_cast<time_t>(seconds.count());
-                at.tv_nsec = static_cast<long>(
-                    std::chrono::duration_cast<std::chrono::nanoseconds>(since - seconds).count());
-                until = &at;
-            }
-            ::syscall(SYS_futex, &word_, FUTEX_WAIT_BITSET_PRIVATE, expected, until, nullptr,
-                      FUTEX_BITSET_MATCH_ANY);
-        }
-        void futex_wake() noexcept {
-            ::syscall(SYS_futex, &word_, FUTEX_WAKE_PRIVATE, 1, nullptr, nullptr, 0);
-        }
-        static_assert(sizeof(std::atomic<std::uint32_t>) == 4);
-        std::atomic<std::uint32_t> word_{0};
-    };
+        ::syscall(SYS_futex, &word, FUTEX_WAIT_BITSET_PRIVATE, expected, until, nullptr,
+                  FUTEX_BITSET_MATCH_ANY);
+    }
+    /// Wakes one that sleeps on `word`. Only its address is used.
+    static void futex_wake(atomic<std::uint32_t>& word) noexcept {
+        ::syscall(SYS_futex, &word, FUTEX_WAKE_PRIVATE, 1, nullptr, nullptr, 0);
+    }
+    static_assert(sizeof(atomic<std::uint32_t>) == 4);
+    using parker = futex_parker<native>;
 
     /// Protects the memory of locks that another transaction holds while a walk looks at them.
-    using read_section = grace::section;
+    using read_section = grace_section<native>;
+    [[nodiscard]] static grace_period<native>& grace() noexcept;
     /// Returns when every read section that could know the caller's object has ended.
-    static void wait_for_readers() noexcept { grace::synchronize(); }
+    static void wait_for_readers() noexcept;
 
     /// Keeps a contending lock's memory between a restart and its reacquisition. Nothing to do here:
     /// whoever frees locks of this platform's domains must know that nobody is still using them.
@@ -146,6 +112,19 @@ struct native {
     /// One spare control block per thread and pool, so that begin and end touch nothing shared.
     template <class Block, class Pool>
     using block_cache = thread_cache<Block, Pool>;
+
+    /// One T for each context that transactions run in: here a thread. Checked builds only.
+    template <class T>
+    [[nodiscard]] static T& context_local() noexcept {
+        static thread_local T value;
+        return value;
+    }
 };
+
+namespace detail {
+inline constinit grace_period<native> native_grace;
+}
+inline grace_period<native>& native::grace() noexcept { return detail::native_grace; }
+inline void native::wait_for_readers() noexcept { grace().synchronize(); }
 
 }  // namespace manylock::platform

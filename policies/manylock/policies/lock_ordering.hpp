@@ -17,6 +17,7 @@ namespace manylock::policies {
 struct lock_ordering {
     static constexpr char const* name = "lock_ordering";
     static constexpr policy_needs needs{.rank = true};
+    static constexpr policy_promises promises{.in_order_never_restarts = true};
     static constexpr restart_reason reason = restart_reason::out_of_order;
 
     static constexpr decision on_conflict(conflict const& c) noexcept {

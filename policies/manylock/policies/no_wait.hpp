@@ -14,6 +14,7 @@ namespace manylock::policies {
 struct no_wait {
     static constexpr char const* name = "no_wait";
     static constexpr policy_needs needs{};
+    static constexpr policy_promises promises{};
     static constexpr restart_reason reason = restart_reason::conflict;
 
     static constexpr decision on_conflict(conflict const&) noexcept { return decision::die; }
