@@ -7,6 +7,7 @@
 #pragma once
 
 #include <cstdint>
+#include <mutex>
 
 #include <manylock/evaluation.hpp>
 #include <manylock/wait_graph_view.hpp>
@@ -119,7 +120,7 @@ private:
             bool const cancelled = r.cancelled != nullptr && r.cancelled(r.cancel_token);
             if ((seen & signal::poke) != 0 || late || cancelled) {
                 me.park.clear(signal::poke);
-                auto const result = look_again(me, r, late, cancelled);
+                auto const result = look_again(shared, me, r, late, cancelled);
                 if (result.what() != status::busy) return result;
             } else if (!walked) {
                 walked = true;
@@ -156,7 +157,7 @@ private:
                 wait_graph_view<Config> view{shared, me};
                 return policy::on_wait(view);
             } catch (...) {  // no memory for the walk: give the place in the queue back, unless granted
-                if (leave(me, r, status::busy) == status::busy) throw;
+                if (give_up(shared, me, r, status::busy) == status::busy) throw;
                 return false;
             }
         } else {
@@ -165,7 +166,8 @@ private:
         }
     }
     /// Poked, late or cancelled: finds out whether that ends the wait. `busy` means: go on waiting.
-    static acquire_result look_again(block& me, request_type const& r, bool late, bool cancelled) {
+    static acquire_result look_again(shared_state& shared, block& me, request_type const& r, bool late,
+                                     bool cancelled) {
         if constexpr (Config::needs.held_list) {
             if (r.holding && me.is_victim()) return leave(me, r, policy::reason);
         }
@@ -173,9 +175,21 @@ private:
             if (r.holding && me.is_wounded()) return leave(me, r, policy::reason);
             if (r.holding && dies_in_queue(me, r)) return leave(me, r, policy::reason);
         }
-        if (cancelled) return leave(me, r, status::cancelled);
-        if (late) return leave(me, r, status::timed_out);
+        if (cancelled) return give_up(shared, me, r, status::cancelled);
+        if (late) return give_up(shared, me, r, status::timed_out);
         return status::busy;
+    }
+    /// Leaves of its own accord. Not between a detector's last look at a cycle and its choice of a victim,
+    /// or that one would restart for a cycle which is gone.
+    static acquire_result give_up(shared_state& shared, block& me, request_type const& r,
+                                  status result) noexcept {
+        if constexpr (Config::needs.held_list) {
+            std::lock_guard const nobody_chooses{shared.choosing};
+            return leave(me, r, result);
+        } else {
+            (void)shared;
+            return leave(me, r, result);
+        }
     }
     static bool dies_in_queue(block& me, request_type const& r) noexcept {
         typename platform::read_section const alive;

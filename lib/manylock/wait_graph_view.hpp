@@ -105,34 +105,15 @@ public:
     template <class Range>
     verdict choose(Range const& cycle) {
         std::lock_guard const one_at_a_time{shared_.choosing};
-        for (step const& s : cycle) {
-            node const n{s.node, s.wait};
-            if (!still_in(n) || is_victim(n)) return verdict::outdated;
-        }
-        for (step const& s : cycle) {
-            if (!s.queue_edge) continue;
-            auto* const lock = s.node->wait_lock.load(platform::relaxed);  // relaxed: its wait stands
-            if (queue::overtake(*lock, *s.node, s.wait)) {
-                self_.count.add(counter::overtakes);
-                return verdict::broken;
-            }
-        }
-        // Whoever holds nothing cannot be a victim. It is only in the way of someone who waits for the
-        // same holders too, or could have overtaken it, so two holders remain to choose from.
-        step const* youngest = nullptr;
-        for (step const& s : cycle) {
-            if (s.node->holds.size() == 0) continue;
-            if (youngest == nullptr ||
-                youngest->node->current_stamp().older_than(s.node->current_stamp())) {
-                youngest = &s;
-            }
-        }
-        if (youngest == nullptr) return verdict::outdated;
+        if (!stands(cycle)) return verdict::outdated;
+        if (let_one_pass(cycle)) return verdict::broken;
+        auto const* const victim = victim_of(cycle);
+        if (victim == nullptr) return verdict::outdated;
         // release; pairs with is_victim. Void once that wait has ended. Ourselves too: until we have left
         // our queue, another detector must not choose a second victim for our sake.
-        youngest->node->victim_wait.store(youngest->wait, platform::release);
-        if (youngest->node == &self_) return verdict::self_is_victim;
-        youngest->node->park.deliver(signal::poke);
+        victim->node->victim_wait.store(victim->wait, platform::release);
+        if (victim->node == &self_) return verdict::self_is_victim;
+        victim->node->park.deliver(signal::poke);
         return verdict::broken;
     }
     /// Adds this walk to the statistics.
@@ -143,6 +124,39 @@ public:
     }
 
 private:
+    /// True if every member still waits, and none has been chosen already: a victim waits no longer.
+    template <class Range>
+    [[nodiscard]] static bool stands(Range const& cycle) noexcept {
+        return std::all_of(cycle.begin(), cycle.end(), [](step const& s) {
+            node const n{s.node, s.wait};
+            return still_in(n) && !is_victim(n);
+        });
+    }
+    /// A cycle through the order of a queue needs no victim, if one may pass the other.
+    template <class Range>
+    bool let_one_pass(Range const& cycle) {
+        return std::any_of(cycle.begin(), cycle.end(), [this](step const& s) {
+            if (!s.queue_edge) return false;
+            auto* const lock = s.node->wait_lock.load(platform::relaxed);  // relaxed: its wait stands
+            if (!queue::overtake(*lock, *s.node, s.wait)) return false;
+            self_.count.add(counter::overtakes);
+            return true;
+        });
+    }
+    /// The youngest that holds something. Whoever holds nothing cannot be a victim: it is only in the way of
+    /// someone who waits for the same holders too, or could have overtaken it, so two holders remain.
+    template <class Range>
+    [[nodiscard]] static step const* victim_of(Range const& cycle) noexcept {
+        step const* youngest = nullptr;
+        for (step const& s : cycle) {
+            if (s.node->holds.size() == 0) continue;
+            if (youngest == nullptr ||
+                youngest->node->current_stamp().older_than(s.node->current_stamp())) {
+                youngest = &s;
+            }
+        }
+        return youngest;
+    }
     /// Reports the waiters on `lock` that wait for `n`: those incompatible with `m`, behind `behind` if
     /// that is given, else anywhere in the queue. Each step is checked from both sides: a waiter that has
     /// been in one wait throughout, and whose link to the next was there while the next was in its wait,

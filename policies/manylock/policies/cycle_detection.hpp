@@ -2,7 +2,8 @@
 // itself. Only a cycle that stands makes anybody restart, and then exactly one: the youngest.
 //
 // Guarantees  C1 exact: no depth limit; every transaction is visited at most once a walk; every edge is
-//                repeated under the choosing lock before anybody is chosen. No restart without a cycle.
+//                repeated under the choosing lock before anybody is chosen, and nobody gives up a wait
+//                while it is held. No restart without a cycle.
 //             C2 whoever closes a cycle finds it: it publishes its request, passes a full fence, then
 //                looks. Later waiters close nothing that they do not find themselves.
 //             C3 one victim a cycle. A cycle that runs through the order of a queue is broken by letting

@@ -1,0 +1,169 @@
+#include "fiber.hpp"
+
+#include <cxxabi.h>
+
+#include <cstdlib>
+#include <new>
+#include <utility>
+#include <vector>
+
+#include <boost/context/fiber.hpp>
+
+#if defined(__SANITIZE_ADDRESS__)
+#define MANYLOCK_ASAN 1
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer)
+#define MANYLOCK_ASAN 1
+#endif
+#endif
+#ifdef MANYLOCK_ASAN
+#include <sanitizer/asan_interface.h>
+#include <sanitizer/common_interface_defs.h>
+#endif
+
+namespace manylock::simulate {
+
+namespace {
+
+constexpr std::size_t stack_size = 256 * 1024;
+
+/// Stacks that are not in use. A thread's own, like the fibers on them.
+class stack_pool {
+public:
+    ~stack_pool() {
+        for (auto* const s : free_) std::free(s);
+    }
+    void* take() {
+        if (free_.empty()) {
+            free_.reserve(free_.capacity() + 1);
+            auto* const fresh = std::aligned_alloc(4096, stack_size);
+            if (fresh == nullptr) throw std::bad_alloc{};
+            return fresh;
+        }
+        auto* const s = free_.back();
+        free_.pop_back();
+        return s;
+    }
+    void give_back(void* stack) noexcept {
+#ifdef MANYLOCK_ASAN
+        __asan_unpoison_memory_region(stack, stack_size);  // frames that were left behind
+#endif
+        try {
+            free_.push_back(stack);
+        } catch (...) {
+            std::free(stack);
+        }
+    }
+
+private:
+    std::vector<void*> free_;
+};
+
+stack_pool& stacks() {
+    static thread_local stack_pool pool;
+    return pool;
+}
+
+/// Hands a given stack to Boost.Context, which must not free it: its owner does.
+struct borrowed_stack {
+    void* memory;
+    boost::context::stack_context allocate() const {
+        boost::context::stack_context context;
+        context.size = stack_size;
+        context.sp = static_cast<char*>(memory) + stack_size;
+        return context;
+    }
+    void deallocate(boost::context::stack_context&) const noexcept {}
+};
+
+/// Exceptions being caught and uncaught, of which the runtime keeps one set a thread. The layout is the
+/// Itanium C++ ABI's (__cxa_eh_globals), the same in libstdc++ and libc++.
+struct exception_state {
+    void* caught = nullptr;
+    unsigned uncaught = 0;
+
+    void swap_with_runtime() noexcept {
+        auto* const now = reinterpret_cast<exception_state*>(abi::__cxa_get_globals());
+        std::swap(*now, *this);
+    }
+};
+
+/// A fiber of Boost whose destructor is not run, since that would unwind its stack.
+union never_destroyed {
+    boost::context::fiber value;
+    never_destroyed() : value{} {}
+    ~never_destroyed() {}
+};
+
+}  // namespace
+
+struct fiber::state {
+    std::function<void()> body;
+    void* stack;
+    never_destroyed own;     ///< valid while it is not running
+    never_destroyed caller;  ///< valid while it is running
+    exception_state exceptions;
+    bool begun = false;
+    bool ended = false;
+#ifdef MANYLOCK_ASAN
+    void* caller_fake = nullptr;
+    void* own_fake = nullptr;
+    void const* caller_bottom = nullptr;
+    std::size_t caller_size = 0;
+#endif
+};
+
+fiber::fiber(std::function<void()> body) : state_{std::make_unique<state>()} {
+    state_->body = std::move(body);
+    state_->stack = stacks().take();
+}
+
+fiber::~fiber() {
+    stacks().give_back(state_->stack);
+}
+
+bool fiber::ended() const noexcept {
+    return state_->ended;
+}
+
+void fiber::resume() {
+    auto& s = *state_;
+    s.exceptions.swap_with_runtime();
+    if (!s.begun) {
+        s.begun = true;
+        s.own.value = boost::context::fiber{
+            std::allocator_arg, borrowed_stack{s.stack}, [&s](boost::context::fiber&& caller) {
+#ifdef MANYLOCK_ASAN
+                __sanitizer_finish_switch_fiber(nullptr, &s.caller_bottom, &s.caller_size);
+#endif
+                s.caller.value = std::move(caller);
+                s.body();
+                s.ended = true;
+#ifdef MANYLOCK_ASAN
+                __sanitizer_start_switch_fiber(nullptr, s.caller_bottom, s.caller_size);
+#endif
+                return std::move(s.caller.value);
+            }};
+    }
+#ifdef MANYLOCK_ASAN
+    __sanitizer_start_switch_fiber(&s.caller_fake, s.stack, stack_size);
+#endif
+    s.own.value = std::move(s.own.value).resume();
+#ifdef MANYLOCK_ASAN
+    __sanitizer_finish_switch_fiber(s.caller_fake, nullptr, nullptr);
+#endif
+    s.exceptions.swap_with_runtime();
+}
+
+void fiber::give_way() {
+    auto& s = *state_;
+#ifdef MANYLOCK_ASAN
+    __sanitizer_start_switch_fiber(&s.own_fake, s.caller_bottom, s.caller_size);
+#endif
+    s.caller.value = std::move(s.caller.value).resume();
+#ifdef MANYLOCK_ASAN
+    __sanitizer_finish_switch_fiber(s.own_fake, &s.caller_bottom, &s.caller_size);
+#endif
+}
+
+}  // namespace manylock::simulate
