@@ -14,12 +14,11 @@
 #include <simulate/platform.hpp>
 
 #include "script.hpp"
+#include "worker.hpp"
 
 namespace explore {
 
-using manylock::mode;
 using manylock::restart_reason;
-using manylock::status;
 
 /// Spinning adds schedules and shows nothing.
 inline constexpr manylock::options no_spinning{.spin_limit = 0, .yield_limit = 0};
@@ -108,19 +107,7 @@ public:
     [[nodiscard]] std::uint64_t restarts() const noexcept { return restarts_; }
 
 private:
-    struct hold {
-        unsigned lock;
-        mode how;
-    };
-    struct worker {
-        std::vector<hold> held;  ///< as the script's thread knows it
-        std::optional<hold> wanted;
-        txn_type* txn = nullptr;
-        std::uint64_t begun_at = 0;  ///< the present attempt
-        std::uint64_t restarts = 0;  ///< of the present transaction
-        bool was_marked = false;
-        bool ended = false;
-    };
+    using worker = explore::worker<txn_type>;
     struct past {
         manylock::stamp
             age;  ///< none: it met nobody, until its end; there it may have drawn an old one
@@ -130,10 +117,6 @@ private:
 
     [[nodiscard]] std::size_t index(worker const& w) const {
         return static_cast<std::size_t>(&w - workers_.data());
-    }
-    [[nodiscard]] static std::string letter(unsigned lock, mode m) {
-        return std::string(
-            1, static_cast<char>((m == mode::exclusive ? 'A' : 'a') + static_cast<int>(lock)));
     }
     static void broken(std::string complaint) {
         world::active().fail(manylock::simulate::outcome::broken, std::move(complaint));
@@ -296,41 +279,6 @@ private:
                    std::to_string(elders) + " elders");
         }
     }
-    /// Calls f(index) for everyone that `w` waits for: incompatible holders, and waiters ahead of it.
-    template <class F>
-    void for_each_blocker(worker const& w, F f) const {
-        if (!w.wanted) return;
-        using queue = manylock::detail::wait_queue<typename domain_type::config>;
-        for (auto const& other : workers_) {
-            if (&other == &w) continue;
-            if constexpr (Policy::needs.umbrella) {
-                bool const outside = w.txn == nullptr || w.txn->held() == 0;
-                if (outside && other.txn != nullptr && other.txn->held() != 0) f(index(other));
-            }
-            for (auto const& h : other.held) {
-                if (h.lock == w.wanted->lock && !compatible(h.how, w.wanted->how)) f(index(other));
-            }
-        }
-        if constexpr (!Policy::needs.umbrella) {
-            if (w.txn == nullptr) return;
-            auto const& lock = locks_[w.wanted->lock];
-            bool const queued = [&] {
-                for (auto* b = queue::first(lock); b != nullptr; b = queue::next(*b)) {
-                    if (b->number == w.txn->number()) return true;
-                }
-                return false;
-            }();
-            if (!queued) return;
-            for (auto* b = queue::first(lock); b->number != w.txn->number(); b = queue::next(*b)) {
-                for (auto const& other : workers_) {
-                    if (other.txn != nullptr && other.txn->number() == b->number &&
-                        !compatible(queue::mode_of(*b), w.wanted->how)) {
-                        f(index(other));
-                    }
-                }
-            }
-        }
-    }
     [[nodiscard]] bool in_circle(std::size_t who) const {
         world::quiet const onlooker;
         std::vector<bool> seen(workers_.size());
@@ -340,11 +288,12 @@ private:
             open.pop_back();
             if (at != who && workers_[at].was_marked) continue;  // a victim waits no longer
             bool closed = false;
-            for_each_blocker(workers_[at], [&](std::size_t next) {
-                closed = closed || next == who;
-                if (!seen[next]) open.push_back(next);
-                seen[next] = true;
-            });
+            for_each_blocker<domain_type>(workers_, locks_.get(), workers_[at],
+                                          [&](std::size_t next) {
+                                              closed = closed || next == who;
+                                              if (!seen[next]) open.push_back(next);
+                                              seen[next] = true;
+                                          });
             if (closed) return true;
         }
         return false;

@@ -30,9 +30,13 @@ std::uint64_t number(char const* name, std::uint64_t otherwise) {
 
 struct counter {
     std::uint64_t schedules = 0;
+    unsigned spaces = 0;
+    unsigned exhausted = 0;
     ~counter() {
-        if (schedules != 0)
-            std::printf("schedules: %llu\n", static_cast<unsigned long long>(schedules));
+        if (schedules == 0) return;
+        std::printf("schedules: %llu\n", static_cast<unsigned long long>(schedules));
+        if (spaces != 0)
+            std::printf("spaces of schedules exhausted: %u of %u\n", exhausted, spaces);
     }
 };
 
