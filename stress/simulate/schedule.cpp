@@ -1,11 +1,13 @@
 #include "schedule.hpp"
 
 #include <algorithm>
+#include <bit>
 #include <charconv>
 #include <numeric>
-#include <random>
 #include <stdexcept>
 #include <utility>
+
+#include <random.hpp>
 
 namespace manylock::simulate {
 
@@ -76,8 +78,18 @@ schedule schedule::parse(std::string_view text) {
 
 namespace {
 
-bool contains(std::span<unsigned const> all, unsigned one) {
-    return std::find(all.begin(), all.end(), one) != all.end();
+constexpr std::uint64_t bit(unsigned thread) {
+    return std::uint64_t{1} << thread;
+}
+
+unsigned first_of(std::uint64_t candidates) {
+    return static_cast<unsigned>(std::countr_zero(candidates));
+}
+
+/// Calls f(thread) for each candidate, in order of their numbers.
+template <class F>
+void for_each(std::uint64_t candidates, F f) {
+    for (; candidates != 0; candidates &= candidates - 1) f(first_of(candidates));
 }
 
 class random_choice final : public chooser {
@@ -90,11 +102,15 @@ public:
     }
     unsigned pick(choice const& c) override {
         if (c.current_can_go_on && random_() % one_in_ != 0) return c.current;
-        return c.candidates[random_() % c.candidates.size()];
+        auto left = c.candidates;
+        for (auto skip = random_() % static_cast<unsigned>(std::popcount(left)); skip > 0; --skip) {
+            left &= left - 1;
+        }
+        return first_of(left);
     }
 
 private:
-    std::mt19937_64 random_;
+    stress::generator random_;
     std::uint64_t one_in_ = 1;
 };
 
@@ -119,14 +135,16 @@ public:
             priorities_[c.current] = lowest_--;
         }
         ++steps_;
-        return *std::max_element(
-            c.candidates.begin(), c.candidates.end(),
-            [this](unsigned a, unsigned b) { return priorities_[a] < priorities_[b]; });
+        auto best = first_of(c.candidates);
+        for_each(c.candidates, [&](unsigned t) {
+            if (priorities_[t] > priorities_[best]) best = t;
+        });
+        return best;
     }
     void gave_way(unsigned thread) override { priorities_[thread] = lowest_--; }
 
 private:
-    std::mt19937_64 random_;
+    stress::generator random_;
     unsigned depth_;
     std::uint64_t steps_ = 0;
     std::uint64_t longest_ = 0;  ///< run so far: the changes are spread over as many steps
@@ -154,14 +172,14 @@ public:
         return true;
     }
     unsigned pick(choice const& c) override {
-        if (c.candidates.size() == 1) return c.candidates.front();
+        if (std::has_single_bit(c.candidates)) return first_of(c.candidates);
         if (c.current_can_go_on && preempted_ == bound_) return c.current;
         if (depth_ == path_.size()) {
             branch b;
             if (c.current_can_go_on) b.options.push_back(c.current);
-            for (auto const t : c.candidates) {
+            for_each(c.candidates, [&](unsigned t) {
                 if (!c.current_can_go_on || t != c.current) b.options.push_back(t);
-            }
+            });
             path_.push_back(std::move(b));
         }
         auto const& b = path_[depth_++];
@@ -193,11 +211,12 @@ public:
         }
         if (segment_ < segments_.size()) {
             ++used_;
-            if (auto const wanted = segments_[segment_].thread; contains(c.candidates, wanted)) {
+            if (auto const wanted = segments_[segment_].thread;
+                wanted < 64 && (c.candidates & bit(wanted)) != 0) {
                 return wanted;
             }
         }
-        return c.current_can_go_on ? c.current : c.candidates.front();
+        return c.current_can_go_on ? c.current : first_of(c.candidates);
     }
 
 private:

@@ -3,7 +3,6 @@
 
 #include <cstdint>
 #include <memory>
-#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -41,9 +40,9 @@ private:
 
 /// What a chooser may choose from.
 struct choice {
-    std::span<unsigned const> candidates;  ///< in order of thread number; never empty
-    unsigned current = 0;                  ///< who took the last step
-    bool current_can_go_on = false;        ///< is it one of them, without having given way?
+    std::uint64_t candidates = 0;    ///< a bit a thread; never empty
+    unsigned current = 0;            ///< who took the last step
+    bool current_can_go_on = false;  ///< is it one of them, without having given way?
 };
 
 /// Decides who takes the next step, over many runs.

@@ -1,6 +1,6 @@
 #include "world.hpp"
 
-#include <algorithm>
+#include <bit>
 #include <cstdlib>
 #include <exception>
 #include <stdexcept>
@@ -36,9 +36,12 @@ outcome world::run(scenario& what, chooser& who) {
             } catch (...) {
                 fail(outcome::broken, "thread " + std::to_string(i) + " ended by an exception");
             }
-            threads_[i].is = state::ended;
+            ended_ |= bit(i);
+            ready_ &= ~bit(i);
         });
     }
+    auto const ready_at_first = count == 64 ? ~std::uint64_t{0} : bit(count) - 1;
+    ready_ = ready_at_first;
     running_ = 0;
     (void)choose(false);  // all are ready
     while (outcome_ == outcome::finished) {
@@ -49,10 +52,9 @@ outcome world::run(scenario& what, chooser& who) {
         on_fiber_ = false;
         current_ = nullptr;
         if (outcome_ != outcome::finished) break;
-        if (threads_[running_].is != state::ended) continue;
+        if ((ended_ & bit(running_)) == 0) continue;
         what_->after_step();
-        if (std::all_of(threads_.begin(), threads_.end(),
-                        [](thread_state const& t) { return t.is == state::ended; })) {
+        if (ended_ == ready_at_first) {
             what_->at_end();
             break;
         }
@@ -63,31 +65,26 @@ outcome world::run(scenario& what, chooser& who) {
 
 /// Picks who takes the next step. False if nobody can.
 bool world::choose(bool can_go_on) {
-    std::uint64_t ready = 0;
-    for (unsigned i = 0; i < threads_.size(); ++i) {
-        if (threads_[i].is == state::ready) ready |= std::uint64_t{1} << i;
-    }
-    for (unsigned i = 0; i < threads_.size(); ++i) {
-        auto& t = threads_[i];
-        if (t.is == state::gave_way && (t.others_first & ready) == 0) {
-            t.is = state::ready;
+    if (gave_way_ != 0) {
+        auto const ready = ready_;
+        for (auto left = gave_way_; left != 0; left &= left - 1) {
+            auto const t = static_cast<unsigned>(std::countr_zero(left));
+            if ((threads_[t].others_first & ready) != 0) continue;
+            gave_way_ &= ~bit(t);
+            ready_ |= bit(t);
         }
     }
-    candidates_.clear();
-    for (unsigned i = 0; i < threads_.size(); ++i) {
-        auto const& t = threads_[i];
-        if (t.is == state::ready || (t.is == state::blocked && t.has_deadline))
-            candidates_.push_back(i);
-    }
-    if (candidates_.empty()) return false;
-    next_ = who_->pick({candidates_, running_, can_go_on});
+    if ((ready_ | timed_) == 0) return false;
+    next_ = who_->pick({ready_ | timed_, running_, can_go_on});
     taken_.add(next_);
-    auto& chosen = threads_[next_];
-    if (chosen.is == state::blocked) {  // its time has come
-        chosen.is = state::ready;
-        if (chosen.deadline > now()) leapt_ += chosen.deadline - now();
+    if ((timed_ & bit(next_)) != 0) {  // its time has come
+        timed_ &= ~bit(next_);
+        ready_ |= bit(next_);
+        if (threads_[next_].deadline > now()) leapt_ += threads_[next_].deadline - now();
     }
-    for (auto& t : threads_) t.others_first &= ~(std::uint64_t{1} << next_);
+    for (auto left = gave_way_; left != 0; left &= left - 1) {
+        threads_[static_cast<unsigned>(std::countr_zero(left))].others_first &= ~bit(next_);
+    }
     return true;
 }
 
@@ -103,46 +100,44 @@ void world::nobody_can_go_on() {
     }
 }
 
+void world::check_progress() {
+    if (steps_ - progress_at_ <= limits_.steps_without_progress) return;
+    fail(outcome::livelock,
+         "no commit within " + std::to_string(limits_.steps_without_progress) + " steps");
+}
+
 void world::step() {
     ++steps_;
     {
         quiet const onlooker;
         what_->after_step();
     }
-    if (steps_ - progress_at_ > limits_.steps_without_progress) {
-        fail(outcome::livelock,
-             "no commit within " + std::to_string(limits_.steps_without_progress) + " steps");
-    }
+    check_progress();
     (void)choose(true);  // whoever calls is ready
     if (next_ != running_) switch_away();
 }
 
 void world::give_way() {
-    auto& me = threads_[running_];
-    me.is = state::gave_way;
-    me.others_first = 0;
-    for (unsigned i = 0; i < threads_.size(); ++i) {
-        if (i != running_ && threads_[i].is == state::ready)
-            me.others_first |= std::uint64_t{1} << i;
-    }
-    who_->gave_way(running_);
     ++steps_;
-    if (steps_ - progress_at_ > limits_.steps_without_progress) {
-        fail(outcome::livelock,
-             "no commit within " + std::to_string(limits_.steps_without_progress) + " steps");
-    }
+    check_progress();
+    ready_ &= ~bit(running_);
+    gave_way_ |= bit(running_);
+    threads_[running_].others_first = ready_;
+    who_->gave_way(running_);
     (void)choose(false);  // at least ourselves
     if (next_ != running_) switch_away();
 }
 
 void world::block(void const* address, std::uint64_t const* deadline) {
-    auto& me = threads_[running_];
-    me.is = state::blocked;
-    me.address = address;
-    me.has_deadline = deadline != nullptr;
-    me.deadline = deadline != nullptr ? *deadline : 0;
-    me.blocked_at = steps_;
     ++steps_;
+    auto& me = threads_[running_];
+    ready_ &= ~bit(running_);
+    if (deadline != nullptr) {
+        timed_ |= bit(running_);
+        me.deadline = *deadline;
+    }
+    me.address = address;
+    me.blocked_at = steps_;
     if (!choose(false)) {
         nobody_can_go_on();
         return;
@@ -152,14 +147,14 @@ void world::block(void const* address, std::uint64_t const* deadline) {
 }
 
 void world::wake_one(void const* address) noexcept {
-    thread_state* first = nullptr;
-    for (auto& t : threads_) {
-        if (t.is == state::blocked && t.address == address &&
-            (first == nullptr || t.blocked_at < first->blocked_at)) {
-            first = &t;
-        }
+    unsigned first = none;
+    for (unsigned t = 0; t < threads_.size(); ++t) {
+        if (threads_[t].address != address || (ready_ & bit(t)) != 0) continue;
+        if (first == none || threads_[t].blocked_at < threads_[first].blocked_at) first = t;
     }
-    if (first != nullptr) first->is = state::ready;
+    if (first == none) return;
+    timed_ &= ~bit(first);
+    ready_ |= bit(first);
 }
 
 void world::fail(outcome kind, std::string complaint) {

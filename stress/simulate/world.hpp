@@ -89,17 +89,18 @@ public:
     void fail(outcome kind, std::string complaint);
 
 private:
-    enum class state : std::uint8_t { ready, gave_way, blocked, ended };
     struct thread_state {
         std::unique_ptr<fiber> runs;
-        state is = state::ready;
         std::uint64_t others_first =
-            0;  ///< bit a thread: those that have to run before it does again
-        void const* address = nullptr;
-        bool has_deadline = false;
+            0;  ///< gave way: bit a thread, those that have to run before it
+        void const* address = nullptr;  ///< blocked
         std::uint64_t deadline = 0;
         std::uint64_t blocked_at = 0;
     };
+    [[nodiscard]] static constexpr std::uint64_t bit(unsigned thread) noexcept {
+        return std::uint64_t{1} << thread;
+    }
+    void check_progress();
     [[nodiscard]] bool choose(bool can_go_on);
     void switch_away();
     void nobody_can_go_on();
@@ -112,7 +113,10 @@ private:
     scenario* what_ = nullptr;
     chooser* who_ = nullptr;
     std::vector<thread_state> threads_;
-    std::vector<unsigned> candidates_;
+    std::uint64_t ready_ = 0;  ///< a bit a thread, as the three below
+    std::uint64_t gave_way_ = 0;
+    std::uint64_t timed_ = 0;  ///< blocked, with a deadline
+    std::uint64_t ended_ = 0;
     schedule taken_;
     std::uint64_t steps_ = 0;
     std::uint64_t leapt_ = 0;

@@ -1,11 +1,8 @@
-// A script carried out by the fibers of a world, under a policy, with an onlooker that knows who should be
-// inside each lock, who waits for whom, and what the policy has promised.
+// A script carried out by the fibers of a world, under a policy, with an onlooker.
 #pragma once
 
 #include <cstdint>
-#include <deque>
 #include <memory>
-#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -13,8 +10,9 @@
 #include <manylock/domain.hpp>
 #include <simulate/platform.hpp>
 
+#include "onlooker.hpp"
+#include "queue_checks.hpp"
 #include "script.hpp"
-#include "worker.hpp"
 
 namespace explore {
 
@@ -28,130 +26,95 @@ template <class Policy, class Platform = manylock::simulate::simulated,
 class actors final : public manylock::simulate::scenario {
 public:
     using domain_type = manylock::domain<Policy, Options, Platform>;
+    using lock_type = typename domain_type::lock_type;
     using txn_type = typename domain_type::transaction;
     using world = manylock::simulate::world;
-    static constexpr manylock::policy_promises promises = Policy::promises;
 
-    explicit actors(script const& s) : script_{s}, workers_(s.threads.size()) {
+    explicit actors(script const& s)
+        : script_{s}, onlooker_{s, Policy::promises}, txns_(s.threads.size()) {
         Platform::begin_run();
-        locks_ = std::make_unique<typename domain_type::lock_type[]>(s.locks);
+        locks_ = std::make_unique<lock_type[]>(s.locks);
     }
 
     [[nodiscard]] unsigned threads() const override {
         return static_cast<unsigned>(script_.threads.size());
     }
     void thread(unsigned number) override {
+        auto& w = onlooker_.workers[number];
         for (auto const& txn : script_.threads[number]) {
             if (txn.size() == 1 && txn.front().what == action::read) {
-                read(workers_[number], txn.front());
+                read(w, txn.front());
             } else {
-                perform(workers_[number], txn);
+                perform(w, txns_[number], txn);
             }
-            world::current()->progress();
+            world::active().progress();
         }
-        workers_[number].ended = true;
+        w.ended = true;
     }
     void after_step() override {
-        if constexpr (promises.only_cycles_restart) {
-            for (auto& w : workers_) {
-                bool const marked = w.txn != nullptr && w.txn->marked_for_restart();
-                if (marked && !w.was_marked && !in_circle(index(w))) {
-                    broken("thread " + std::to_string(index(w)) +
-                           " is told to restart, but waiting would close no cycle");
-                }
-                w.was_marked = marked;
+        if constexpr (Policy::needs.stamps) {
+            for (unsigned i = 0; i < script_.locks; ++i) {
+                if (in_age_order<domain_type>(locks_[i])) continue;
+                broken("the queue of lock " + letter(i, mode::exclusive) + " is out of order");
+            }
+        }
+        if constexpr (Policy::promises.only_cycles_restart) {
+            for (std::size_t i = 0; i < txns_.size(); ++i) {
+                auto& w = onlooker_.workers[i];
+                bool const marked = txns_[i] != nullptr && txns_[i]->marked_for_restart();
+                if (marked && !w.marked) onlooker_.check_victim(w, edges());
+                w.marked = marked;
             }
         }
     }
     void at_end() override {
         for (unsigned i = 0; i < script_.locks; ++i) {
-            if (locks_[i].busy() || locks_[i].waiter_count() != 0) {
-                broken("lock " + letter(i, mode::exclusive) +
-                       " is busy after all threads have ended");
-            }
+            if (!locks_[i].busy() && locks_[i].waiter_count() == 0) continue;
+            broken("lock " + letter(i, mode::exclusive) + " is busy after all threads have ended");
         }
         if (domain_.core().umbrella.busy())
             broken("the umbrella is held after all threads have ended");
-        if (domain_.stats().restarts() != restarts_)
-            broken("restarts are not counted as they were issued");
-        if (domain_.stats()[manylock::counter::commits] != commits_)
-            broken("commits are not counted");
+        auto const counted = domain_.stats();
+        onlooker_.check_counts(counted.restarts(), counted[manylock::counter::commits],
+                               counted[manylock::counter::wounds]);
     }
     [[nodiscard]] bool waits_in_circle() const override {
-        for (std::size_t i = 0; i < workers_.size(); ++i) {
-            if (in_circle(i)) return true;
-        }
-        return false;
+        return onlooker_.waits_in_circle(edges());
     }
     [[nodiscard]] std::string describe() const override {
-        std::string all;
-        for (auto const& w : workers_) {
-            all += "  thread " + std::to_string(index(w)) + ": ";
-            if (w.ended) {
-                all += "ended\n";
-                continue;
-            }
-            all += "holds";
-            for (auto const& h : w.held) all += ' ' + letter(h.lock, h.how);
-            if (w.held.empty()) all += " nothing";
-            if (w.wanted) all += ", wants " + letter(w.wanted->lock, w.wanted->how);
-            all += ", attempt " + std::to_string(w.restarts + 1);
-            if (w.txn != nullptr && w.txn->age().drawn()) {
-                all += ", stamp " + std::to_string(w.txn->age().value);
-            }
-            all += '\n';
-        }
-        return all;
+        look_at_ages();
+        return onlooker_.describe();
     }
-    /// Of all transactions together.
-    [[nodiscard]] std::uint64_t restarts() const noexcept { return restarts_; }
 
 private:
-    using worker = explore::worker<txn_type>;
-    struct past {
-        manylock::stamp
-            age;  ///< none: it met nobody, until its end; there it may have drawn an old one
-        std::uint64_t ended_at;
-    };
     enum class ending : std::uint8_t { done, failed, restart };
 
-    [[nodiscard]] std::size_t index(worker const& w) const {
-        return static_cast<std::size_t>(&w - workers_.data());
-    }
-    static void broken(std::string complaint) {
-        world::active().fail(manylock::simulate::outcome::broken, std::move(complaint));
-    }
-
     // --- what the threads do ------------------------------------------------------------------------
-    void perform(worker& w, transaction const& what) {
+    void perform(worker& w, txn_type*& mine, transaction const& what) {
         auto txn = domain_.begin();
-        w.txn = &txn;
+        mine = &txn;
+        w.live = true;
+        w.age = {};
         w.restarts = 0;
         for (;;) {
-            w.begun_at = world::current()->now();
+            w.begun_at = world::active().now();
             auto const how = attempt(w, txn, what);
             auto const contending = std::exchange(w.wanted, std::nullopt);
             if (how == ending::restart && txn.last_restart() != restart_reason::stale) {
-                check_restart(w, txn.last_restart());
-                w.held.clear();
-                bool const rejoins = txn.last_restart() != restart_reason::injected;
-                if (rejoins) w.wanted = contending;
-                txn.rollback();
-                w.wanted.reset();
-                if (rejoins) note_rejoined(w, contending->lock);
+                restart(w, txn, contending);
                 continue;
             }
-            if (how == ending::restart) ++restarts_;  // the object is gone: so is the work
-            w.held.clear();
-            w.txn = nullptr;
-            auto& self = past_.emplace_back(past{quiet_age(txn), ~std::uint64_t{0}});
+            if (how == ending::restart) ++onlooker_.restarts;  // the object is gone: so is the work
+            look_at_ages();
+            mine = nullptr;
+            auto const self = onlooker_.begin_to_end(w);
             if (how == ending::done) {
-                ++commits_;
+                ++onlooker_.commits;
                 txn.commit();
             } else {
                 txn.abandon();
             }
-            self.ended_at = world::current()->now();
+            onlooker_.ended(self, world::active().now());
             return;
         }
     }
@@ -165,147 +128,158 @@ private:
                     (void)txn.restart_because(restart_reason::injected);
                     return ending::restart;
                 case action::release:
-                    if (!drop(w, s.lock)) break;
-                    txn.release(lock);
+                    if (w.drop(s.lock)) txn.release(lock);
                     break;
                 case action::detach:
-                    if (holds(w, s.lock)) txn.detach(lock);
+                    if (!w.holds_exclusively(s.lock)) break;
+                    onlooker_.note_gone(s.lock);
+                    txn.detach(lock);
                     break;
                 default:
                     w.wanted = hold{s.lock, s.mode};
+                    auto const respected = to_respect(w, s);
                     auto const answer = request(txn, lock, s);
                     if (answer.is_restart()) return ending::restart;
                     w.wanted.reset();
-                    if (answer) note(w, s.lock, s.mode);
+                    if (!answer) break;
+                    check_passed(w, txn, s, respected);
+                    onlooker_.note(w, s.lock, s.mode);
+                    Platform::step();  // others may run while it is held
                     break;
             }
         }
         return ending::done;
     }
-    static manylock::acquire_result request(txn_type& txn, typename domain_type::lock_type& lock,
-                                            step const& s) {
+    static manylock::acquire_result request(txn_type& txn, lock_type& lock, step const& s) {
         if (s.what == action::try_lock) return txn.try_acquire(lock, s.mode);
         if (s.what == action::lock_until) {
             return txn.acquire_until(lock, s.mode, Platform::now() + std::chrono::nanoseconds{100});
         }
         return txn.acquire(lock, s.mode);
     }
-    void read(worker& w, step const& s) {
-        w.wanted = hold{s.lock, mode::shared};
-        {
-            auto const guard = domain_.read_lock(locks_[s.lock]);
-            w.wanted.reset();
-            if (guard) note(w, s.lock, mode::shared);
-            if (guard) Platform::step();
-            w.held.clear();
-        }
-    }
-
-    // --- what the onlooker knows --------------------------------------------------------------------
-    void note(worker& w, unsigned lock, mode how) {
-        for (auto& h : w.held) {
-            if (h.lock != lock) continue;
-            if (how == mode::exclusive) h.how = how;
-            return check_exclusion(w, h);
-        }
-        w.held.push_back({lock, how});
-        check_exclusion(w, w.held.back());
-    }
-    void note_rejoined(worker& w, unsigned lock) {
-        bool shared = false;
+    void restart(worker& w, txn_type& txn, std::optional<hold> const& contending) {
+        look_at_ages();
+        auto const age = w.age;
+        onlooker_.check_restart(w, txn.last_restart());
+        w.held.clear();
+        bool const rejoins = txn.last_restart() != restart_reason::injected;
+        if (rejoins) w.wanted = contending;
+        txn.rollback();
+        w.wanted.reset();
+        look_at_ages();
+        if (age.drawn() && !(w.age == age))
+            broken(onlooker_.name(w) + " has lost its stamp in a restart");
+        if (!rejoins) return;
+        bool held = false;
         bool exclusive = false;
         {
             world::quiet const onlooker;
-            shared = w.txn->holds(locks_[lock], mode::shared);
-            exclusive = w.txn->holds(locks_[lock], mode::exclusive);
+            held = txn.holds(locks_[contending->lock], mode::shared);
+            exclusive = txn.holds(locks_[contending->lock], mode::exclusive);
         }
-        if (shared) note(w, lock, exclusive ? mode::exclusive : mode::shared);
+        if (held) onlooker_.note(w, contending->lock, exclusive ? mode::exclusive : mode::shared);
     }
-    void check_exclusion(worker const& w, hold const& mine) {
-        for (auto const& other : workers_) {
-            if (&other == &w) continue;
-            for (auto const& h : other.held) {
-                if (h.lock != mine.lock || compatible(h.how, mine.how)) continue;
-                broken("threads " + std::to_string(index(w)) + " and " +
-                       std::to_string(index(other)) + " are both inside lock " +
-                       letter(h.lock, mode::exclusive));
+    void read(worker& w, step const& s) {
+        w.wanted = hold{s.lock, mode::shared};
+        auto const guard = domain_.read_lock(locks_[s.lock]);
+        w.wanted.reset();
+        if (guard) {
+            onlooker_.note(w, s.lock, mode::shared);
+            Platform::step();
+        } else if (!onlooker_.is_gone(s.lock)) {
+            broken("a single-object read of lock " + letter(s.lock, mode::exclusive) +
+                   " fails, although its object is not gone");
+        }
+        w.held.clear();
+    }
+
+    // --- what the onlooker is told ------------------------------------------------------------------
+    void look_at_ages() const {
+        world::quiet const onlooker;
+        for (std::size_t i = 0; i < txns_.size(); ++i) {
+            if (txns_[i] != nullptr) onlooker_.workers[i].age = txns_[i]->age();
+        }
+    }
+    /// Those whom `w` must not pass when it gets what `s` asks for: older, there first, and holding
+    /// something. An upgrade may, and so may whom a detector lets pass.
+    [[nodiscard]] std::vector<queued_request> to_respect(worker const& w, step const& s) const {
+        if constexpr (Policy::needs.stamps && !Policy::needs.held_list) {
+            if (w.holds(s.lock)) return {};
+            world::quiet const onlooker;
+            return holders_waiting<domain_type>(locks_[s.lock], s.mode);
+        } else {
+            (void)w, (void)s;
+            return {};
+        }
+    }
+    void check_passed(worker const& w, txn_type const& txn, step const& s,
+                      std::vector<queued_request> const& respected) const {
+        if constexpr (Policy::needs.stamps) {
+            if (respected.empty()) return;
+            bool const passed = [&] {
+                world::quiet const onlooker;
+                return passes<domain_type>(locks_[s.lock], txn.age(), respected);
+            }();
+            if (!passed) return;
+            broken(onlooker_.name(w) + " has taken lock " + letter(s.lock, s.mode) +
+                   " past an older waiter that holds something");
+        } else {
+            (void)w, (void)txn, (void)s, (void)respected;
+        }
+    }
+    /// From each thread to the incompatible holders of what it wants, and to the incompatible waiters ahead
+    /// of it; under an umbrella to whoever holds that.
+    [[nodiscard]] wait_edges edges() const {
+        world::quiet const onlooker;
+        wait_edges all(txns_.size());
+        for (std::size_t i = 0; i < txns_.size(); ++i) {
+            auto const& w = onlooker_.workers[i];
+            if (!w.wanted) continue;
+            for (std::size_t k = 0; k < txns_.size(); ++k) {
+                if (k != i && bars(k, i)) all[i].push_back(k);
+            }
+            if constexpr (!Policy::needs.umbrella) {
+                if (txns_[i] != nullptr) add_queue_edges(i, all[i]);
             }
         }
+        return all;
     }
-    [[nodiscard]] static bool holds(worker const& w, unsigned lock) {
-        for (auto const& h : w.held) {
-            if (h.lock == lock && h.how == mode::exclusive) return true;
+    [[nodiscard]] bool bars(std::size_t holder, std::size_t waiter) const {
+        auto const& wanted = *onlooker_.workers[waiter].wanted;
+        if constexpr (Policy::needs.umbrella) {
+            if (txns_[holder] != nullptr && txns_[holder]->held() != 0 &&
+                (txns_[waiter] == nullptr || txns_[waiter]->held() == 0)) {
+                return true;
+            }
+        }
+        for (auto const& h : onlooker_.workers[holder].held) {
+            if (h.lock == wanted.lock && !compatible(h.how, wanted.how)) return true;
         }
         return false;
     }
-    static bool drop(worker& w, unsigned lock) {
-        return std::erase_if(w.held, [lock](hold const& h) { return h.lock == lock; }) > 0;
-    }
-    static manylock::stamp quiet_age(txn_type const& txn) {
-        world::quiet const onlooker;
-        return txn.age();
-    }
-    void check_restart(worker& w, restart_reason reason) {
-        ++restarts_;
-        ++w.restarts;
-        if (reason == restart_reason::injected) return;
-        auto const who = "thread " + std::to_string(index(w));
-        if (promises.never_restarts)
-            broken(who + " restarts, and the policy promises that nobody does");
-        if (promises.in_order_never_restarts && script_.in_order()) {
-            broken(who + " restarts, although all acquire in order");
+    void add_queue_edges(std::size_t waiter, std::vector<std::size_t>& to) const {
+        using queue = manylock::detail::wait_queue<typename domain_type::config>;
+        auto const& wanted = *onlooker_.workers[waiter].wanted;
+        std::vector<std::size_t> ahead;
+        for (auto* b = queue::first(locks_[wanted.lock]); b != nullptr; b = queue::next(*b)) {
+            if (b->number == txns_[waiter]->number()) {
+                to.insert(to.end(), ahead.begin(), ahead.end());
+                return;
+            }
+            for (std::size_t k = 0; k < txns_.size(); ++k) {
+                if (txns_[k] != nullptr && txns_[k]->number() == b->number &&
+                    !compatible(queue::mode_of(*b), wanted.how)) {
+                    ahead.push_back(k);
+                }
+            }
         }
-        auto const age = quiet_age(*w.txn);
-        std::uint64_t elders = 0;
-        bool elder_lived = false;
-        for (auto const& other : workers_) {
-            if (&other == &w || other.txn == nullptr || !quiet_age(*other.txn).older_than(age))
-                continue;
-            ++elders;
-            elder_lived = true;
-        }
-        for (auto const& p : past_) {
-            bool const lived = p.ended_at >= w.begun_at;
-            if (!p.age.older_than(age) && (p.age.drawn() || !lived)) continue;
-            ++elders;
-            elder_lived = elder_lived || lived;
-        }
-        if (promises.eldest_never_restarts && !elder_lived) {
-            broken(who + " restarts, although no older transaction lived since its attempt began");
-        }
-        if (promises.bounded_restarts &&
-            w.restarts > manylock::restart_bound(elders, script_.longest())) {
-            broken(who + " restarts for the " + std::to_string(w.restarts) + "th time beside " +
-                   std::to_string(elders) + " elders");
-        }
-    }
-    [[nodiscard]] bool in_circle(std::size_t who) const {
-        world::quiet const onlooker;
-        std::vector<bool> seen(workers_.size());
-        std::vector<std::size_t> open{who};
-        while (!open.empty()) {
-            auto const at = open.back();
-            open.pop_back();
-            if (at != who && workers_[at].was_marked) continue;  // a victim waits no longer
-            bool closed = false;
-            for_each_blocker<domain_type>(workers_, locks_.get(), workers_[at],
-                                          [&](std::size_t next) {
-                                              closed = closed || next == who;
-                                              if (!seen[next]) open.push_back(next);
-                                              seen[next] = true;
-                                          });
-            if (closed) return true;
-        }
-        return false;
     }
 
     script const& script_;
     domain_type domain_;
-    std::unique_ptr<typename domain_type::lock_type[]> locks_;
-    std::vector<worker> workers_;
-    std::deque<past> past_;
-    std::uint64_t restarts_ = 0;
-    std::uint64_t commits_ = 0;
+    std::unique_ptr<lock_type[]> locks_;
+    mutable onlooker onlooker_;
+    std::vector<txn_type*> txns_;  ///< by thread; null while it is in none
 };
 
 }  // namespace explore

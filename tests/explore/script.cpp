@@ -60,6 +60,22 @@ unsigned script::longest() const {
     return static_cast<unsigned>(most);
 }
 
+bool script::requests_hold_nothing() const {
+    for (auto const& t : threads) {
+        for (auto const& txn : t) {
+            std::vector<unsigned> held;
+            for (auto const& s : txn) {
+                if (s.what == action::inject || s.what == action::detach) return false;
+                if (s.what == action::release) std::erase(held, s.lock);
+                if (!requests(s)) continue;
+                if (!held.empty()) return false;
+                held.push_back(s.lock);
+            }
+        }
+    }
+    return true;
+}
+
 bool script::in_order() const {
     for (auto const& t : threads) {
         for (auto const& txn : t) {

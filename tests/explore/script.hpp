@@ -45,6 +45,8 @@ struct script {
     [[nodiscard]] bool uses_shared() const;
     /// Requests of the longest transaction.
     [[nodiscard]] unsigned longest() const;
+    /// No transaction requests a lock while it holds another: no cycle can close.
+    [[nodiscard]] bool requests_hold_nothing() const;
     /// Every transaction locks exclusively and in rising order.
     [[nodiscard]] bool in_order() const;
     [[nodiscard]] std::string text() const;

@@ -1,0 +1,190 @@
+// Mistakes of queue, granting and evaluation.
+#include "mutant.hpp"
+
+// --- order of the queue --------------------------------------------------------------------------------
+MANYLOCK_MUTANT(first_come_first_served, wait_die)
+template <>
+bool manylock::detail::wait_queue<manylock::detail::first_come_first_served_config>::goes_ahead(
+    stamp, bool a_upgrades, block const& b) noexcept {
+    return a_upgrades && !b.wait_upgrade;
+}
+MANYLOCK_PLANT(first_come_first_served, wait_die,
+               "ww_mutex: wait-die on an unsorted list lets an older one wait behind a younger",
+               "AB|BA|AB", "AB|BC|CA", "ABC|BCA|CAB|CBA", "A/AB|BA|B")
+
+MANYLOCK_MUTANT(youngest_first, wound_wait)
+template <>
+bool manylock::detail::wait_queue<manylock::detail::youngest_first_config>::goes_ahead(
+    stamp a, bool a_upgrades, block const& b) noexcept {
+    if (a_upgrades != b.wait_upgrade) return a_upgrades;
+    return b.current_stamp().older_than(a);
+}
+MANYLOCK_PLANT(youngest_first, wound_wait, "ages compared the wrong way round (signed difference)",
+               "AB|BA|AB", "AB|BA|A|B", "ABC|BCA|CAB|CBA")
+
+// --- word --------------------------------------------------------------------------------------------
+MANYLOCK_MUTANT(forgets_the_waiters_bit, wound_wait)
+template <>
+void manylock::detail::wait_queue<manylock::detail::forgets_the_waiters_bit_config>::unlatch(
+    lock_type& lock, word::type w) noexcept {
+    lock.word_.store(w & ~word::waiters, platform::release);
+}
+MANYLOCK_PLANT(forgets_the_waiters_bit, wound_wait,
+               "waiters flag cleared with a non-empty list: release finds nobody to wake", "A|A")
+
+MANYLOCK_MUTANT(readers_bar_nobody, wound_wait)
+template <>
+bool manylock::detail::wait_queue<manylock::detail::readers_bar_nobody_config>::blocked_by_holders(
+    word::type w, block const&, mode, bool, bool) noexcept {
+    return (w & word::exclusive) != 0;
+}
+MANYLOCK_PLANT(readers_bar_nobody, wound_wait, "a writer joins readers", "a|A")
+
+MANYLOCK_MUTANT(waits_for_its_own_hold, cycle_detection)
+template <>
+bool manylock::detail::wait_queue<
+    manylock::detail::waits_for_its_own_hold_config>::blocked_by_holders(word::type w, block const&,
+                                                                         mode wanted, bool,
+                                                                         bool) noexcept {
+    if ((w & word::exclusive) != 0) return true;
+    return wanted == mode::exclusive && word::count(w) > 0;
+}
+MANYLOCK_PLANT(waits_for_its_own_hold, cycle_detection,
+               "six lock: own extra reads must be subtracted before an upgrade", "aA")
+
+// --- granting ----------------------------------------------------------------------------------------
+MANYLOCK_MUTANT(hands_nothing_on, no_wait)
+template <>
+void manylock::detail::evaluation<manylock::detail::hands_nothing_on_config>::hand_on(
+    lock_type& lock, word::type w) noexcept {
+    base::unlatch(lock, w);
+}
+MANYLOCK_PLANT(hands_nothing_on, no_wait, "a release that wakes nobody", "A|A")
+
+MANYLOCK_MUTANT(grants_out_of_turn, cycle_detection)
+template <>
+manylock::detail::word::type
+manylock::detail::wait_queue<manylock::detail::grants_out_of_turn_config>::grant(
+    lock_type& lock, word::type w, leavers& granted) noexcept {
+    for (auto* b = first(lock); b != nullptr;) {
+        auto* const following = next(*b);
+        if (!blocked_by_holders(w, *b, mode_of(*b), b->wait_upgrade, b->wait_entry == nullptr)) {
+            w = admit(lock, w, *b);
+            granted.add(*b);
+        }
+        b = following;
+    }
+    return w;
+}
+MANYLOCK_PLANT(grants_out_of_turn, cycle_detection,
+               "a waiter is passed without its knowledge: an edge that nobody walks over",
+               "aB|A|Ba", "aC|CB|aB|A", "aB|BA|Ba|a", "aC|Ca|A|aB|B")
+
+MANYLOCK_MUTANT(barges_past_the_queue, wound_wait)
+template <>
+bool manylock::detail::evaluation<manylock::detail::barges_past_the_queue_config>::blocked_by_queue(
+    lock_type const&, block const&, mode, bool) noexcept {
+    return false;
+}
+MANYLOCK_PLANT(barges_past_the_queue, wound_wait,
+               "stealing by a new arrival: it owns a lock that an older waiter needs", "a|BA|aB|B")
+
+// --- asking again when holders or queue grow -------------------------------------------------------------
+MANYLOCK_MUTANT(asks_nobody_again, wait_die)
+template <>
+void manylock::detail::evaluation<manylock::detail::asks_nobody_again_config>::retest(
+    block*, block&, mode, marks&) noexcept {}
+MANYLOCK_PLANT(asks_nobody_again, wait_die,
+               "ww_mutex: tests on arrival only, not when an older waiter comes in the way",
+               "AB|BA|AB", "aB|bA|AB", "aC|CB|aB|A", "ABC|BCA|CAB|CBA", "abC|bcA|caB", "aB|A|Ba")
+
+MANYLOCK_MUTANT(never_dies_in_the_queue, wait_die)
+template <>
+bool manylock::detail::arbiter<manylock::detail::never_dies_in_the_queue_config>::dies_in_queue(
+    block&, request_type const&) noexcept {
+    return false;
+}
+MANYLOCK_PLANT(
+    never_dies_in_the_queue, wait_die,
+    "ww_mutex: wait-die tests on arrival only, a waiter passed by an older one sleeps on",
+    "AB|BA|AB", "aB|bA|AB", "aC|CB|aB|A", "ABC|BCA|CAB|CBA", "abC|bcA|caB", "aB|A|Ba")
+
+MANYLOCK_MUTANT(wounds_one_reader_only, wound_wait)
+template <>
+template <class F>
+void manylock::detail::wait_queue<
+    manylock::detail::wounds_one_reader_only_config>::for_each_known_holder(word::type w,
+                                                                            F f) noexcept {
+    if ((w & word::exclusive) != 0) {
+        f(*word::pointer<block>(w));
+    } else if (auto* const e = word::pointer<entry>(w)) {
+        f(*e->holder);
+    }
+}
+MANYLOCK_PLANT(wounds_one_reader_only, wound_wait,
+               "shared mode: an older writer must wound every younger reader", "aB|aC|BCA",
+               "aB|aB|BA")
+
+MANYLOCK_MUTANT(wounds_for_itself_only, wound_wait)
+template <>
+bool manylock::detail::evaluation<manylock::detail::wounds_for_itself_only_config>::must_die(
+    request_type const& r, word::type w, block& me, marks& wounded) noexcept {
+    bool const upgrade = r.held != nullptr;
+    auto const holder_mode = (w & word::exclusive) != 0 ? mode::exclusive : mode::shared;
+    for_each_ahead(r.lock, me, upgrade, [&](block& ahead) {
+        if (!compatible(base::mode_of(ahead), r.wanted)) (void)decide(me, ahead, r, wounded);
+        return true;
+    });
+    if (!compatible(holder_mode, r.wanted)) {
+        base::for_each_known_holder(w, [&](block& holder) {
+            if (&holder != &me) (void)decide(me, holder, r, wounded);
+        });
+    }
+    return false;
+}
+MANYLOCK_PLANT(wounds_for_itself_only, wound_wait,
+               "decision 3: who queues behind a waiter that holds nothing must wound in its place",
+               "C-CA|CBa|aB")
+
+MANYLOCK_MUTANT(wounds_without_waking, wound_wait)
+template <>
+void manylock::detail::evaluation<manylock::detail::wounds_without_waking_config>::wound(
+    block& by, block& other, marks&) noexcept {
+    other.wounded_attempt.store(other.attempt.load(platform::relaxed), platform::release);
+    by.count.add(counter::wounds);
+}
+MANYLOCK_PLANT(wounds_without_waking, wound_wait,
+               "ww_mutex: flag set, owner asleep on another lock", "AB|BA", "AB|BC|CA")
+
+MANYLOCK_MUTANT(draws_its_stamp_twice, wound_wait)
+template <>
+manylock::stamp
+manylock::detail::evaluation<manylock::detail::draws_its_stamp_twice_config>::ensure_stamp(
+    shared_state& shared, block& b) noexcept {
+    if (auto const s = b.current_stamp(); s.drawn()) return s;
+    auto const drawn = shared.last_stamp.fetch_add(1, platform::relaxed) + 1;
+    b.age.store(drawn, platform::release);
+    return {drawn};
+}
+MANYLOCK_PLANT(
+    draws_its_stamp_twice, wound_wait,
+    "lazy stamps: two draw for one holder, and the later store makes it younger than it was",
+    "AB|BC|CA", "ABC|BCA|CAB|CBA", "AB|A|B|BA", "AB/BA|BA/AB|AB/AB")
+
+MANYLOCK_MUTANT(passes_whoever_holds, cycle_detection)
+template <>
+bool manylock::detail::wait_queue<manylock::detail::passes_whoever_holds_config>::overtake(
+    lock_type& lock, block& b, std::uint64_t wait_number) noexcept {
+    auto w = latch(lock);
+    if (b.wait.load(platform::relaxed) != wait_number) {
+        unlatch(lock, w);
+        return false;
+    }
+    w = admit(lock, w, b);
+    unlatch(lock, w);
+    b.park.deliver(signal::granted);
+    return true;
+}
+MANYLOCK_PLANT(passes_whoever_holds, cycle_detection,
+               "overtaking the queue must not overtake the holders", "aB|A|Ba", "aC|CB|aB|A",
+               "AB|BA|Ba|aB", "AB|A|BA", "aB|BA|Ba|a", "AB|BA|A|B")

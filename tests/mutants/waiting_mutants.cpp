@@ -1,0 +1,181 @@
+// Mistakes of waiting, leaving and restarting.
+#include "mutant.hpp"
+
+// --- between the test and the sleep ----------------------------------------------------------------------
+MANYLOCK_MUTANT(forgets_what_came_before_it_sleeps, wound_wait)
+template <>
+manylock::acquire_result
+manylock::detail::arbiter<manylock::detail::forgets_what_came_before_it_sleeps_config>::wait(
+    shared_state& shared, block& me, request_type const& r) {
+    me.park.reset();
+    return wait_for_outcome(shared, me, r);
+}
+MANYLOCK_PLANT(forgets_what_came_before_it_sleeps, wound_wait,
+               "wound lost between test and park: the parker is reset after the test", "A|A",
+               "AB|BA")
+
+namespace mutants {
+/// Sleeps without comparing the word once more.
+struct sleeps_blindly : simulated {
+    static void futex_wait(atomic<std::uint32_t>& word, std::uint32_t, time_point const*) noexcept {
+        step();
+        if (auto* const w = simulate::world::current()) w->block(&word, nullptr);
+    }
+    using parker = manylock::platform::futex_parker<sleeps_blindly>;
+};
+/// Sends signals and wakes nobody.
+struct wakes_nobody : simulated {
+    static void futex_wake(atomic<std::uint32_t>&) noexcept { step(); }
+    using parker = manylock::platform::futex_parker<wakes_nobody>;
+};
+static planted<policies::wound_wait, policies::wound_wait, sleeps_blindly> const plant_blind{
+    "sleeps_blindly", "set state before the test: the futex must compare the word it saw", {"A|A"}};
+static planted<policies::wound_wait, policies::wound_wait, wakes_nobody> const plant_deaf{
+    "wakes_nobody", "flag then wake: a signal without a wake-up", {"A|A"}};
+}  // namespace mutants
+
+MANYLOCK_MUTANT(never_looks_again, wound_wait)
+template <>
+manylock::acquire_result
+manylock::detail::arbiter<manylock::detail::never_looks_again_config>::look_again(
+    shared_state&, block&, request_type const&, bool, bool) {
+    return status::busy;
+}
+MANYLOCK_PLANT(never_looks_again, wound_wait, "woken, and the mark is not read", "AB|BA")
+
+// --- leaving the queue -------------------------------------------------------------------------------
+MANYLOCK_MUTANT(drops_a_grant, wait_die)
+template <>
+manylock::acquire_result manylock::detail::arbiter<manylock::detail::drops_a_grant_config>::leave(
+    block& me, request_type const& r, acquire_result result) noexcept {
+    auto const w = base::latch(r.lock);
+    if (me.queued()) {
+        base::dequeue(r.lock, me);
+        base::hand_on(r.lock, w);
+    } else {
+        base::unlatch(r.lock, w);
+    }
+    return result;
+}
+MANYLOCK_PLANT(drops_a_grant, wait_die,
+               "kill test before pick-up of a granted lock: the lock leaks", "~A|A")
+
+MANYLOCK_MUTANT(leaves_without_handing_on, cycle_detection)
+template <>
+manylock::acquire_result
+manylock::detail::arbiter<manylock::detail::leaves_without_handing_on_config>::leave(
+    block& me, request_type const& r, acquire_result result) noexcept {
+    if ((me.park.signals() & (signal::granted | signal::stale)) == 0) {
+        auto const w = base::latch(r.lock);
+        if (me.queued()) {
+            base::dequeue(r.lock, me);
+            base::unlatch(r.lock, w);
+            return result;
+        }
+        base::unlatch(r.lock, w);
+    }
+    for (;;) {
+        auto const seen = me.park.signals();
+        if ((seen & signal::granted) != 0) return status::granted;
+        if ((seen & signal::stale) != 0) return restart_reason::stale;
+        platform::yield();
+    }
+}
+MANYLOCK_PLANT(leaves_without_handing_on, cycle_detection,
+               "signal or time-out while queued: those behind the one who leaves are not served",
+               "aB|~A|Ba")
+
+MANYLOCK_MUTANT(detaches_and_tells_nobody, lock_ordering)
+template <>
+void manylock::detail::arbiter<manylock::detail::detaches_and_tells_nobody_config>::detach(
+    lock_type& lock) noexcept {
+    base::unlatch(lock, base::latch(lock) | word::detached);
+}
+MANYLOCK_PLANT(detaches_and_tells_nobody, lock_ordering,
+               "object gone: its waiters get the lock of an object that is no more, or nothing",
+               "A*A|A", "A*A|A|a")
+
+// --- marks -------------------------------------------------------------------------------------------
+MANYLOCK_MUTANT(wounds_outlive_the_attempt, wound_wait)
+template <>
+bool manylock::detail::control_block<
+    manylock::detail::wounds_outlive_the_attempt_config>::is_wounded() const noexcept {
+    return wounded_attempt.load(platform::acquire) != 0;
+}
+MANYLOCK_PLANT(wounds_outlive_the_attempt, wound_wait,
+               "wounded flag never cleared: endless self-abort", "AB|BA", "AB/AB|BA/BA")
+
+MANYLOCK_MUTANT(victims_outlive_the_wait, cycle_detection)
+template <>
+bool manylock::detail::control_block<manylock::detail::victims_outlive_the_wait_config>::is_victim()
+    const noexcept {
+    return victim_wait.load(platform::acquire) != 0;
+}
+MANYLOCK_PLANT(victims_outlive_the_wait, cycle_detection, "abort flag not tied to the wait attempt",
+               "AB|BA", "AB/AB|BA/BA|A")
+
+MANYLOCK_MUTANT(starts_no_new_attempt, wound_wait)
+template <>
+void manylock::basic_transaction<
+    manylock::detail::starts_no_new_attempt_config>::next_attempt() noexcept {
+    if (block_->attempt.load(platform::relaxed) == 0) block_->attempt.store(1, platform::relaxed);
+}
+MANYLOCK_PLANT(starts_no_new_attempt, wound_wait, "a wound meant for one attempt hits the next",
+               "AB|BA", "AB/AB|BA/BA")
+
+MANYLOCK_MUTANT(forgets_its_age, wound_wait)
+template <>
+void manylock::basic_transaction<
+    manylock::detail::forgets_its_age_config>::next_attempt() noexcept {
+    block_->attempt.store(block_->attempt.load(platform::relaxed) + 1, platform::relaxed);
+    block_->age.store(0, platform::relaxed);
+}
+MANYLOCK_PLANT(forgets_its_age, wound_wait, "new stamp on retry: starvation", "AB|BA",
+               "AB|BA/BA/BA", "AB|BC|CA", "AB/BA|BA/AB|AB/AB")
+
+MANYLOCK_MUTANT(forgets_wounds_on_an_early_release, wound_wait)
+template <>
+void manylock::basic_transaction<
+    manylock::detail::forgets_wounds_on_an_early_release_config>::release(lock_type& lock) {
+    auto& me = *block_;
+    auto* const entry = me.holds.find(&lock);
+    release_hold(me, *entry);
+    (void)me.holds.remove(*entry);
+    next_attempt();
+}
+MANYLOCK_PLANT(forgets_wounds_on_an_early_release, wound_wait,
+               "wounded flag cleared on unlock while other locks are still held", "DBA|AC-CB|D")
+
+// --- restarting ----------------------------------------------------------------------------------------
+MANYLOCK_MUTANT(dies_while_holding_nothing, wait_die)
+template <>
+std::uint32_t manylock::detail::hold_list<
+    manylock::detail::dies_while_holding_nothing_config>::held() const noexcept {
+    return held_ + 1;
+}
+MANYLOCK_PLANT(dies_while_holding_nothing, wait_die,
+               "ww_mutex: who holds nothing must not die, or waiting for the contending lock fails",
+               "A|A", "AB|A")
+
+MANYLOCK_MUTANT(wounds_while_holding_nothing, wound_wait)
+template <>
+std::uint32_t manylock::detail::hold_list<
+    manylock::detail::wounds_while_holding_nothing_config>::held() const noexcept {
+    return held_ + 1;
+}
+MANYLOCK_PLANT(wounds_while_holding_nothing, wound_wait,
+               "ww_mutex: who holds nothing must not wound, it can close no cycle", "C-CA|A|C")
+
+MANYLOCK_MUTANT(retries_at_once, wait_die)
+template <>
+manylock::acquire_result
+manylock::basic_transaction<manylock::detail::retries_at_once_config>::issue_restart(
+    restart_reason reason, lock_type*, mode, std::uintptr_t) {
+    block_->poisoned = true;
+    block_->poison = reason;
+    block_->count.add_restart(reason);
+    return reason;
+}
+MANYLOCK_PLANT(retries_at_once, wait_die,
+               "retry without waiting for the contending lock: it spins through restarts", "AB|BA",
+               "AB|BC|CA", "ABC|CBA")
