@@ -215,12 +215,14 @@ void ends(cases<P> const& add) {
         auto holder = domain.begin();
         auto late = domain.begin();
         REQUIRE(holder.acquire(a));
-        CHECK(late.acquire_for(a, mode::exclusive, std::chrono::milliseconds{1}) == status::timed_out);
+        CHECK(late.acquire_for(a, mode::exclusive, std::chrono::milliseconds{1}) ==
+              status::timed_out);
         CHECK(late.held() == 0);
         CHECK_FALSE(late.must_restart());
         CHECK(waiting(domain, a) == 0);
         holder.commit();
-        CHECK(late.acquire_for(a, mode::exclusive, std::chrono::milliseconds{0}) == status::granted);
+        CHECK(late.acquire_for(a, mode::exclusive, std::chrono::milliseconds{0}) ==
+              status::granted);
         late.commit();
         CHECK(domain.stats().restarts() == 0);
     });

@@ -1,9 +1,11 @@
 #include "support.hpp"
 
 #include <condition_variable>
+#include <chrono>
 #include <cstdio>
 #include <cstdlib>
 #include <deque>
+#include <exception>
 #include <mutex>
 #include <random>
 #include <vector>
@@ -56,7 +58,11 @@ private:
     void watch(std::stop_token const& token) {
         std::unique_lock lock{mutex_};
         while (!token.stop_requested()) {
-            changed_.wait_until(lock, token, deadline_, [] { return false; });
+            // By the system's clock, since ThreadSanitizer does not know waits by the steady one.
+            auto const left = std::chrono::ceil<std::chrono::milliseconds>(
+                deadline_ - std::chrono::steady_clock::now());
+            changed_.wait_until(lock, token, std::chrono::system_clock::now() + left,
+                                [] { return false; });
             if (name_ == nullptr) {
                 deadline_ = std::chrono::steady_clock::now() + limit();
             } else if (std::chrono::steady_clock::now() >= deadline_) {
@@ -110,6 +116,40 @@ void detail::enroll(char const* theme, char const* policy, char const* sentence,
                              sentence);
 }
 
+struct job::state {
+    std::function<void()> work;
+    mutable std::mutex mutex;
+    std::condition_variable changed;
+    bool ended = false;
+    std::exception_ptr failure;
+};
+
+job::job(std::function<void()> work) : state_{std::make_unique<state>()} {
+    state_->work = std::move(work);
+}
+job::~job() = default;
+void job::carry_out() {
+    std::exception_ptr failure;
+    try {
+        state_->work();
+    } catch (...) {
+        failure = std::current_exception();
+    }
+    std::lock_guard const guard{state_->mutex};
+    state_->failure = failure;
+    state_->ended = true;
+    state_->changed.notify_all();
+}
+bool job::ended() const {
+    std::lock_guard const guard{state_->mutex};
+    return state_->ended;
+}
+void job::wait() {
+    std::unique_lock lock{state_->mutex};
+    state_->changed.wait(lock, [this] { return state_->ended; });
+    if (state_->failure) std::rethrow_exception(state_->failure);
+}
+
 struct actor::state {
     void loop(std::stop_token const& stop) {
         std::unique_lock lock{mutex};
@@ -117,13 +157,13 @@ struct actor::state {
             auto next = std::move(work.front());
             work.pop_front();
             lock.unlock();
-            next();
+            next->carry_out();
             lock.lock();
         }
     }
     std::mutex mutex;
     std::condition_variable_any wake;
-    std::deque<std::function<void()>> work;
+    std::deque<std::shared_ptr<job>> work;
     std::jthread thread{[this](std::stop_token const& stop) { loop(stop); }};
 };
 
@@ -132,12 +172,14 @@ actor::~actor() {
     state_->thread.request_stop();
     state_->wake.notify_all();
 }
-void actor::add(std::function<void()> work) {
+std::shared_ptr<job> actor::add(std::function<void()> work) {
+    auto next = std::make_shared<job>(std::move(work));
     {
         std::lock_guard const guard{state_->mutex};
-        state_->work.push_back(std::move(work));
+        state_->work.push_back(next);
     }
     state_->wake.notify_all();
+    return next;
 }
 
 struct crew::state {

@@ -2,12 +2,11 @@
 // instead of for time, and which cases fit a policy. What needs no template is in support.cpp, compiled once.
 #pragma once
 
-#include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <functional>
-#include <future>
 #include <memory>
+#include <optional>
 #include <string>
 #include <thread>
 #include <type_traits>
@@ -99,26 +98,61 @@ private:
 
 // --- threads -----------------------------------------------------------------------------------------
 
+/// What an actor was given to do. Lighter to compile than std::packaged_task.
+class job {
+public:
+    explicit job(std::function<void()> work);
+    ~job();
+    void carry_out();
+    [[nodiscard]] bool ended() const;
+    /// Waits for the end; throws what the work threw.
+    void wait();
+
+private:
+    struct state;
+    std::unique_ptr<state> state_;
+};
+
+/// The result of a job that may still be under way.
+template <class R>
+class answer {
+public:
+    R get() {
+        job_->wait();
+        if constexpr (!std::is_void_v<R>) return **value_;
+    }
+    [[nodiscard]] bool ready() const { return job_->ended(); }
+
+private:
+    friend class actor;
+    std::shared_ptr<job> job_;
+    std::shared_ptr<std::conditional_t<std::is_void_v<R>, void, std::optional<R>>> value_;
+};
+template <class R>
+[[nodiscard]] bool is_ready(answer<R> const& a) {
+    return a.ready();
+}
+
 /// A thread that carries out what it is given, one after the other.
 class actor {
 public:
     actor();
     ~actor();
     template <class F>
-    auto does(F f) -> std::future<std::invoke_result_t<F>> {
+    auto does(F f) {
         using result = std::invoke_result_t<F>;
-        return enqueue(std::function<result()>{std::move(f)});
+        answer<result> a;
+        if constexpr (std::is_void_v<result>) {
+            a.job_ = add(std::move(f));
+        } else {
+            a.value_ = std::make_shared<std::optional<result>>();
+            a.job_ = add([f = std::move(f), value = a.value_]() mutable { *value = f(); });
+        }
+        return a;
     }
 
 private:
-    template <class R>
-    std::future<R> enqueue(std::function<R()> f) {
-        auto task = std::make_shared<std::packaged_task<R()>>(std::move(f));
-        auto result = task->get_future();
-        add([task] { (*task)(); });
-        return result;
-    }
-    void add(std::function<void()> work);
+    std::shared_ptr<job> add(std::function<void()> work);
     struct state;
     std::unique_ptr<state> state_;
 };
@@ -140,11 +174,6 @@ private:
 template <class Condition>
 void until(Condition condition) {
     while (!condition()) std::this_thread::yield();
-}
-
-template <class T>
-[[nodiscard]] bool is_ready(std::future<T> const& f) {
-    return f.wait_for(std::chrono::seconds{0}) == std::future_status::ready;
 }
 
 /// The seed of all random cases, printed once: MANYLOCK_SEED=N uses it again (the same requests in
