@@ -1,26 +1,18 @@
 // Goal:   no schedule of a random mix of everything breaks mutual exclusion, loses a hold or hangs.
 // Method: a few locks, more threads than cores; beside each lock an oracle of who is inside, checked by
-//         whoever gets in; sums conserved. The seed is printed: MANYLOCK_SEED=N runs it again (the same
-//         requests in another schedule).
-#include "support.hpp"
+//         whoever gets in; sums conserved. MANYLOCK_SEED=N makes the same requests again.
+#pragma once
 
 #include <array>
-#include <cstdlib>
+#include <atomic>
 #include <random>
+#include <stdexcept>
 #include <stop_token>
 #include <vector>
 
-using namespace contract;
-using namespace std::chrono_literals;
+#include "support.hpp"
 
-namespace {
-
-std::uint64_t seed() {
-    auto const* const given = std::getenv("MANYLOCK_SEED");
-    static auto const chosen =
-        given != nullptr ? std::strtoull(given, nullptr, 0) : std::uint64_t{std::random_device{}()};
-    return chosen;
-}
+namespace conformance {
 
 /// Who is inside a lock, kept by those who are. Not itself synchronised by the lock under test.
 class oracle {
@@ -31,6 +23,7 @@ public:
         return inside_.fetch_add(1, std::memory_order_relaxed) < writer;
     }
     void leave(mode m) {
+        // relaxed: as enter
         inside_.fetch_sub(m == mode::exclusive ? writer : 1, std::memory_order_relaxed);
     }
     /// The caller is inside shared and becomes the only one.
@@ -65,16 +58,24 @@ public:
             }
             auto const script = random_;  // a restarted body does the same again
             try {
-                domain_.run([&](auto& txn) {
+                domain_.run({.max_attempts = patience}, [&](auto& txn) {
                     leaving const at_end{held_};
                     random_ = script;
                     body(txn);
                 });
-            } catch (std::runtime_error const&) {  // the body's own: it is over
+            } catch (std::runtime_error const&) {  // the body's own, or given up: it is over
             }
         }
     }
     int failures = 0;
+    /// Who may starve gives up: where nobody is promised to get through, bodies that always ask for the same
+    /// can make each other restart for ever.
+    static constexpr std::uint64_t patience = [] {
+        constexpr auto p = Domain::policy::promises;
+        bool const all_get_through =
+            p.never_restarts || p.eldest_never_restarts || p.bounded_restarts;
+        return all_get_through ? 0U : 200U;
+    }();
 
 private:
     struct hold {
@@ -180,21 +181,16 @@ private:
 };
 
 template <class Domain>
-void everything_at_random(int threads, int transactions) {
-    MESSAGE("seed ", seed());
+void everything_at_random(std::size_t threads, int transactions) {
+    auto const first = seed() * 1'000;
     Domain domain;
     std::array<cell<Domain>, cell_count> cells;
     std::atomic<int> failures{0};
-    {
-        std::vector<std::jthread> running;
-        for (int t = 0; t < threads; ++t) {
-            running.emplace_back([&, t] {
-                worker<Domain> w{domain, cells, seed() * 1'000 + static_cast<std::uint64_t>(t)};
-                w.work(transactions);
-                failures.fetch_add(w.failures, std::memory_order_relaxed);  // joined afterwards
-            });
-        }
-    }
+    together(threads, [&](std::size_t t) {
+        worker<Domain> w{domain, cells, first + t};
+        w.work(transactions);
+        failures.fetch_add(w.failures, std::memory_order_relaxed);  // relaxed: joined afterwards
+    });
     CHECK(failures.load(std::memory_order_relaxed) == 0);
     long sum = 0;
     for (auto& c : cells) {
@@ -208,22 +204,20 @@ void everything_at_random(int threads, int transactions) {
           stats.restarts(Domain::policy::reason) + stats.restarts(restart_reason::injected));
 }
 
-}  // namespace
+template <class P>
+void random(cases<P> const& add) {
+    using manylock::options;
+    add("random: everything at once", [] { everything_at_random<domain_of<P>>(5, 1'500); });
 
-TEST_SUITE_BEGIN("random");
+    add("random: everything at once without spinning", [] {
+        everything_at_random<manylock::domain<P, options{.spin_limit = 0, .yield_limit = 0}>>(4,
+                                                                                              700);
+    });
 
-TEST_CASE_TEMPLATE("random: everything at once", P, EVERY_POLICY) {
-    everything_at_random<manylock::domain<P>>(5, 1'500);
+    add("random: everything at once with published holds and events", [] {
+        everything_at_random<manylock::domain<P, options{.publish_holds = true, .events = true}>>(
+            4, 700);
+    });
 }
 
-TEST_CASE_TEMPLATE("random: everything at once without spinning", P, EVERY_POLICY) {
-    everything_at_random<manylock::domain<P, manylock::options{.spin_limit = 0, .yield_limit = 0}>>(
-        4, 700);
-}
-
-TEST_CASE_TEMPLATE("random: everything at once with published holds and events", P, EVERY_POLICY) {
-    everything_at_random<
-        manylock::domain<P, manylock::options{.publish_holds = true, .events = true}>>(4, 700);
-}
-
-TEST_SUITE_END();
+}  // namespace conformance
