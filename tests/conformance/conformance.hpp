@@ -18,6 +18,13 @@
 #include "promises.hpp"
 #include "random.hpp"
 
+#ifndef MANYLOCK_EXPLORE
+#define MANYLOCK_EXPLORE 0
+#endif
+#if MANYLOCK_EXPLORE
+#include <adversarial.hpp>
+#endif
+
 namespace conformance {
 
 template <class P>
@@ -32,6 +39,9 @@ bool all() {
     kernel(cases<P>{"kernel"});
     misuse(cases<P>{"misuse"});
     random(cases<P>{"random"});
+#if MANYLOCK_EXPLORE
+    explore::adversarial(cases<P>{"adversarial"});
+#endif
     return true;
 }
 

@@ -6,7 +6,8 @@
 #     include(manylock/tests/conformance/kit.cmake)
 #     manylock_conformance_test(my_policy SOURCES my_policy_conformance.cpp)
 #
-# docs/policies/writing-one.md shows the source file.
+# docs/policies/writing-one.md shows the source file. The adversarial suite needs Boost.Context too; where that
+# is missing, and under ThreadSanitizer, which sees nothing in fibers of one thread, it is left out.
 include_guard(GLOBAL)
 find_package(doctest REQUIRED)
 include(doctest)
@@ -25,13 +26,42 @@ if(TARGET manylock_warnings)
 endif()
 target_include_directories(manylock_conformance PUBLIC "${CMAKE_CURRENT_LIST_DIR}")
 
-# manylock_conformance_test(NAME SOURCES file... [LINK target...]): an executable conformance-NAME of
+find_package(Boost QUIET COMPONENTS context)
+if(TARGET Boost::context AND NOT MANYLOCK_SANITIZE MATCHES "thread")
+    set(simulate "${CMAKE_CURRENT_LIST_DIR}/../../stress/simulate")
+    set(explore "${CMAKE_CURRENT_LIST_DIR}/../explore")
+    add_library(manylock_explore STATIC
+        "${explore}/exploring.cpp"
+        "${explore}/onlooker.cpp"
+        "${explore}/script.cpp"
+        "${simulate}/explore.cpp"
+        "${simulate}/fiber.cpp"
+        "${simulate}/schedule.cpp"
+        "${simulate}/world.cpp"
+    )
+    target_link_libraries(manylock_explore PUBLIC manylock_conformance Boost::context)
+    if(TARGET manylock_warnings)
+        target_link_libraries(manylock_explore PRIVATE manylock_warnings)
+    endif()
+    target_include_directories(manylock_explore PUBLIC
+        "${explore}" "${CMAKE_CURRENT_LIST_DIR}/.." "${CMAKE_CURRENT_LIST_DIR}/../../stress")
+    target_compile_options(manylock_explore PRIVATE -O2)  # it computes much, in every build
+else()
+    message(STATUS "manylock: the conformance kit leaves the adversarial suite out")
+endif()
+
+# manylock_conformance_test(NAME [CONTRACT_ONLY] SOURCES file... [LINK target...]): an executable conformance-NAME of
 # MANYLOCK_CONFORMS lines whose cases become ctest tests conformance/NAME/case. Where MANYLOCK_SANITIZE is
 # set, which makes each start of a program dear, all of them are the one test conformance/NAME.
+# CONTRACT_ONLY: without the adversarial suite.
 function(manylock_conformance_test name)
-    cmake_parse_arguments(PARSE_ARGV 1 arg "" "" "SOURCES;LINK")
+    cmake_parse_arguments(PARSE_ARGV 1 arg "CONTRACT_ONLY" "" "SOURCES;LINK")
     add_executable(conformance-${name} ${arg_SOURCES})
     target_link_libraries(conformance-${name} PRIVATE manylock_conformance ${arg_LINK})
+    if(TARGET manylock_explore AND NOT arg_CONTRACT_ONLY)
+        target_link_libraries(conformance-${name} PRIVATE manylock_explore)
+        target_compile_definitions(conformance-${name} PRIVATE MANYLOCK_EXPLORE=1)
+    endif()
     if(MANYLOCK_SANITIZE)
         add_test(NAME conformance/${name} COMMAND conformance-${name} --duration=true)
         # No case at all is doctest's success.

@@ -31,9 +31,18 @@ public:
     using world = manylock::simulate::world;
 
     explicit actors(script const& s)
-        : script_{s}, onlooker_{s, Policy::promises}, txns_(s.threads.size()) {
+        : script_{s},
+          domain_{std::make_unique<domain_type>()},
+          onlooker_{s, Policy::promises},
+          txns_(s.threads.size()) {
         Platform::begin_run();
         locks_ = std::make_unique<lock_type[]>(s.locks);
+    }
+    ~actors() override {
+        if (ended_) return;
+        // Fibers were left behind in the middle of it: locks are held, and always will be.
+        (void)locks_.release();
+        (void)domain_.release();
     }
 
     [[nodiscard]] unsigned threads() const override {
@@ -68,13 +77,14 @@ public:
         }
     }
     void at_end() override {
+        ended_ = true;
         for (unsigned i = 0; i < script_.locks; ++i) {
             if (!locks_[i].busy() && locks_[i].waiter_count() == 0) continue;
             broken("lock " + letter(i, mode::exclusive) + " is busy after all threads have ended");
         }
-        if (domain_.core().umbrella.busy())
+        if (domain_->core().umbrella.busy())
             broken("the umbrella is held after all threads have ended");
-        auto const counted = domain_.stats();
+        auto const counted = domain_->stats();
         onlooker_.check_counts(counted.restarts(), counted[manylock::counter::commits],
                                counted[manylock::counter::wounds]);
     }
@@ -91,7 +101,7 @@ private:
 
     // --- what the threads do ------------------------------------------------------------------------
     void perform(worker& w, txn_type*& mine, transaction const& what) {
-        auto txn = domain_.begin();
+        auto txn = domain_->begin();
         mine = &txn;
         w.live = true;
         w.age = {};
@@ -181,7 +191,7 @@ private:
     }
     void read(worker& w, step const& s) {
         w.wanted = hold{s.lock, mode::shared};
-        auto const guard = domain_.read_lock(locks_[s.lock]);
+        auto const guard = domain_->read_lock(locks_[s.lock]);
         w.wanted.reset();
         if (guard) {
             onlooker_.note(w, s.lock, mode::shared);
@@ -276,10 +286,11 @@ private:
     }
 
     script const& script_;
-    domain_type domain_;
+    std::unique_ptr<domain_type> domain_;
     std::unique_ptr<lock_type[]> locks_;
     mutable onlooker onlooker_;
     std::vector<txn_type*> txns_;  ///< by thread; null while it is in none
+    bool ended_ = false;
 };
 
 }  // namespace explore

@@ -8,9 +8,10 @@
 #include <doctest/doctest.h>
 
 #include <manylock/policies.hpp>
+#include <simulate/explore.hpp>
 #include <simulate/platform.hpp>
 
-#include "suite.hpp"
+#include "actors.hpp"
 
 using namespace manylock;
 using simulate::outcome;

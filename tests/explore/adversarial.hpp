@@ -11,6 +11,7 @@
 #include <string_view>
 
 #include <simulate/explore.hpp>
+#include <support.hpp>
 
 #include "actors.hpp"
 #include "exploring.hpp"
@@ -51,9 +52,9 @@ public:
         auto const result = simulate::explore(factory(what), s);
         count_schedules(result.schedules, s.by, result.exhausted);
         if (result.found) {
-            FAIL_CHECK(Policy::name << " on '" << text << "'\n"
-                                    << result.found->text() << "\n"
-                                    << replay_command(text, result.found->how));
+            FAIL_CHECK(std::string{Policy::name} << " on '" << std::string{text} << "'\n"
+                                                 << result.found->text() << "\n"
+                                                 << replay_command(text, result.found->how));
         }
     }
     static void run_random(std::uint64_t seed, bool rare, std::uint64_t scripts) {
@@ -67,8 +68,8 @@ public:
     static void replay(std::string_view text, std::string_view how) {
         auto const what = script::parse(text);
         auto const again = simulate::replay(factory(what), simulate::schedule::parse(how));
-        CHECK_MESSAGE(!again, Policy::name << " on '" << text << "'\n"
-                                           << (again ? again->text() : ""));
+        CHECK_MESSAGE(!again, std::string{Policy::name} << " on '" << std::string{text} << "'\n"
+                                                        << (again ? again->text() : ""));
     }
 
 private:
@@ -77,47 +78,43 @@ private:
     }
 };
 
+template <class P>
+void adversarial(conformance::cases<P> enter) {
+    using simulate::strategy;
+    enter("every schedule with two preemptions of a small script is kept", [] {
+        if (asked_to_replay()) return;
+        for (auto const* const text : small_scripts) {
+            for (unsigned const preemptions : {1U, 2U}) {
+                suite<P>::run(text, {.by = strategy::exhaustive,
+                                     .preemptions = preemptions,
+                                     .schedules = scaled(20'000)});
+            }
+        }
+    });
+    enter("sampled schedules of small and large scripts are kept", [] {
+        if (asked_to_replay()) return;
+        for (auto const by : {strategy::random, strategy::pct}) {
+            for (auto const* const text : small_scripts) {
+                suite<P>::run(text, {.by = by, .schedules = scaled(300), .seed = seed()});
+            }
+            for (auto const* const text : large_scripts) {
+                suite<P>::run(text, {.by = by, .schedules = scaled(500), .seed = seed()});
+            }
+        }
+    });
+    enter("sampled schedules of random scripts are kept", [] {
+        if (asked_to_replay()) return;
+        suite<P>::run_random(seed(), false, scaled(60));
+        suite<P>::run_random(seed(), true, scaled(60));
+    });
+    enter("replays the schedule that the environment names", [] {
+        if (asked_to_replay()) suite<P>::replay(script_to_replay(), schedule_to_replay());
+    });
+}
+
 }  // namespace explore
 
-TEST_CASE_TEMPLATE_DEFINE("every schedule with two preemptions of a small script is kept", P,
-                          explore_small) {
-    if (explore::asked_to_replay()) return;
-    for (auto const* const text : explore::small_scripts) {
-        for (unsigned const preemptions : {1U, 2U}) {
-            explore::suite<P>::run(text, {.by = explore::simulate::strategy::exhaustive,
-                                          .preemptions = preemptions,
-                                          .schedules = explore::scaled(20'000)});
-        }
-    }
-}
-TEST_CASE_TEMPLATE_DEFINE("sampled schedules of small and large scripts are kept", P,
-                          explore_large) {
-    if (explore::asked_to_replay()) return;
-    auto const from = explore::seed();
-    for (auto const by : {explore::simulate::strategy::random, explore::simulate::strategy::pct}) {
-        for (auto const* const text : explore::small_scripts) {
-            explore::suite<P>::run(text,
-                                   {.by = by, .schedules = explore::scaled(300), .seed = from});
-        }
-        for (auto const* const text : explore::large_scripts) {
-            explore::suite<P>::run(text,
-                                   {.by = by, .schedules = explore::scaled(500), .seed = from});
-        }
-    }
-}
-TEST_CASE_TEMPLATE_DEFINE("sampled schedules of random scripts are kept", P, explore_random) {
-    if (explore::asked_to_replay()) return;
-    explore::suite<P>::run_random(explore::seed(), false, explore::scaled(60));
-    explore::suite<P>::run_random(explore::seed(), true, explore::scaled(60));
-}
-TEST_CASE_TEMPLATE_DEFINE("replays the schedule that the environment names", P, explore_replay) {
-    if (!explore::asked_to_replay()) return;
-    explore::suite<P>::replay(explore::script_to_replay(), explore::schedule_to_replay());
-}
-
-/// All adversarial suites for one policy.
-#define MANYLOCK_EXPLORES(policy)                      \
-    TEST_CASE_TEMPLATE_INVOKE(explore_small, policy);  \
-    TEST_CASE_TEMPLATE_INVOKE(explore_large, policy);  \
-    TEST_CASE_TEMPLATE_INVOKE(explore_random, policy); \
-    TEST_CASE_TEMPLATE_INVOKE(explore_replay, policy)
+/// The adversarial suite alone. At namespace scope.
+#define MANYLOCK_EXPLORES(...)                                                 \
+    [[maybe_unused]] static bool const DOCTEST_ANONYMOUS(manylock_explores_) = \
+        (explore::adversarial(conformance::cases<__VA_ARGS__>{"adversarial"}), true)
