@@ -14,6 +14,9 @@ struct options {
     unsigned spin_limit = 100;
     /// Yields after the spin, before the waiter parks.
     unsigned yield_limit = 16;
+    /// Restarts of one transaction after which it waits for its turn: of those who have had so many, one runs
+    /// at a time. Only under policies that do not promise that the eldest never restarts (decision 19).
+    unsigned patience = 64;
     /// Every transaction's held locks are readable by a wait-for snapshot, under any policy. Costs what
     /// cycle_detection's held-lock list costs. Without it a snapshot shows the locks that are waited for.
     bool publish_holds = false;
@@ -31,6 +34,8 @@ struct config {
     static constexpr policy_needs needs = Policy::needs;
     /// Shared holders are linked from the lock, so that each can be compared and wounded.
     static constexpr bool known_readers = needs.holders;
+    /// Nothing in the policy ends a livelock of transactions that restart each other.
+    static constexpr bool takes_turns = !needs.umbrella && !Policy::promises.eldest_never_restarts;
     static constexpr bool published_holds = needs.held_list || Options.publish_holds;
 };
 

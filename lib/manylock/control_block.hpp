@@ -72,6 +72,7 @@ struct alignas(64) control_block {
     bool poisoned = false;     ///< a restart was issued (E12)
     bool sealed = false;
     bool under_umbrella = false;
+    bool has_turn = false;
     mode contending_mode = mode::exclusive;
     restart_reason poison = restart_reason::conflict;
     std::uint64_t restarts = 0;  ///< of this transaction

@@ -35,6 +35,10 @@ struct domain_core {
     /// Umbrella only: number of the present or next umbrella holder. 0 is the number of no holder.
     alignas(64) typename platform::template atomic<std::uint32_t> sequence{1};
 
+    /// Held by the one transaction that has run out of patience and whose turn it is (options::patience).
+    /// Waited for while holding nothing, so it closes no cycle.
+    alignas(64) queued_lock<Config> turn;
+
     event_sink sink = nullptr;
     void* sink_user = nullptr;
     int level = 0;

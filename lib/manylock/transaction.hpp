@@ -117,6 +117,7 @@ public:
     }
     /// After a restart: releases everything, then waits, holding nothing, for the contending lock and
     /// keeps it, so that the next attempt does not run into it again. Same stamp, next attempt.
+    /// After options::patience restarts it waits for its turn instead, where the policy needs that.
     void rollback();
 
     /// Releases everything now, ahead of rollback(). Requires: must_restart().
@@ -172,6 +173,8 @@ private:
     void lower_highest_rank(std::uintptr_t released, detail::hold<Config> const* before) noexcept;
     void release_all() noexcept;
     void drop_umbrella() noexcept;
+    bool await_turn();
+    void end_turn() noexcept;
     void finish(counter how) noexcept;
     void tell(event_kind kind, void const* lock, mode m, restart_reason reason) const noexcept;
 

@@ -3,6 +3,7 @@
 
 #include <manylock/domain_core.hpp>
 #include <manylock/transaction.hpp>
+#include <manylock/transaction_turn.hpp>
 #include <manylock/transaction_umbrella.hpp>
 
 namespace manylock {
@@ -296,7 +297,9 @@ void basic_transaction<Config>::rollback() {
     me.sealed = false;
     next_attempt();
     if constexpr (!Config::needs.umbrella) {
-        if (auto* const lock = std::exchange(me.contending, nullptr); lock != nullptr) {
+        auto* const lock = std::exchange(me.contending, nullptr);
+        if (await_turn()) return;
+        if (lock != nullptr) {
             limits l{.rank = me.contending_rank, .rejoining = true};
             if constexpr (std::is_base_of_v<read_section, typename platform::restart_pin>) {
                 l.section = &pin_;
@@ -312,6 +315,7 @@ template <class Config>
 void basic_transaction<Config>::finish(counter how) noexcept {
     auto& me = *block_;
     release_all();
+    end_turn();
     pin_.leave();
     if (how == counter::commits) tell(event_kind::commit, nullptr, mode::exclusive, {});
     block_ = nullptr;

@@ -44,6 +44,7 @@ std::unique_ptr<chooser> chooser_of(search const& s) {
         case strategy::random: return random_chooser(s.seed);
         case strategy::pct: return pct_chooser(s.seed, s.depth);
         case strategy::exhaustive: return exhaustive_chooser(s.preemptions);
+        case strategy::lockstep: return lockstep_chooser();
     }
     return random_chooser(s.seed);
 }

@@ -12,7 +12,7 @@
 
 namespace manylock::simulate {
 
-enum class strategy : std::uint8_t { random, pct, exhaustive };
+enum class strategy : std::uint8_t { random, pct, exhaustive, lockstep };
 
 struct search {
     strategy by = strategy::random;

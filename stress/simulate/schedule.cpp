@@ -153,6 +153,24 @@ private:
     std::int64_t lowest_ = -1;
 };
 
+class lockstep_choice final : public chooser {
+public:
+    bool begin_run(unsigned) override {
+        ++period_;
+        steps_ = 0;
+        return true;
+    }
+    unsigned pick(choice const& c) override {
+        if (c.current_can_go_on && ++steps_ % period_ != 0) return c.current;
+        auto const behind = c.candidates & ~(bit(c.current) | (bit(c.current) - 1));
+        return first_of(behind != 0 ? behind : c.candidates);
+    }
+
+private:
+    std::uint64_t period_ = 0;
+    std::uint64_t steps_ = 0;
+};
+
 /// Depth first over the tree of choices. A run repeats the path to the last choice with an option left,
 /// takes that, and from there on the first options.
 class exhaustive_choice final : public chooser {
@@ -233,6 +251,9 @@ std::unique_ptr<chooser> random_chooser(std::uint64_t seed) {
 }
 std::unique_ptr<chooser> pct_chooser(std::uint64_t seed, unsigned depth) {
     return std::make_unique<pct_choice>(seed, depth);
+}
+std::unique_ptr<chooser> lockstep_chooser() {
+    return std::make_unique<lockstep_choice>();
 }
 std::unique_ptr<chooser> exhaustive_chooser(unsigned preemptions) {
     return std::make_unique<exhaustive_choice>(preemptions);

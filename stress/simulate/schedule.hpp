@@ -66,6 +66,10 @@ public:
 /// Source: Burckhardt et al., A randomized scheduler with probabilistic guarantees of finding bugs, ASPLOS 2010.
 [[nodiscard]] std::unique_ptr<chooser> pct_chooser(std::uint64_t seed, unsigned depth);
 
+/// Lockstep: all threads in turn, n steps each, where n grows by one from run to run. Symmetric as no random
+/// schedule is, which is what a livelock takes.
+[[nodiscard]] std::unique_ptr<chooser> lockstep_chooser();
+
 /// Every schedule in which at most `preemptions` threads are stopped that could have gone on.
 /// Source: Musuvathi, Qadeer: Iterative context bounding, PLDI 2007.
 [[nodiscard]] std::unique_ptr<chooser> exhaustive_chooser(unsigned preemptions);

@@ -58,24 +58,16 @@ public:
             }
             auto const script = random_;  // a restarted body does the same again
             try {
-                domain_.run({.max_attempts = patience}, [&](auto& txn) {
+                domain_.run([&](auto& txn) {
                     leaving const at_end{held_};
                     random_ = script;
                     body(txn);
                 });
-            } catch (std::runtime_error const&) {  // the body's own, or given up: it is over
+            } catch (std::runtime_error const&) {  // the body's own: it is over
             }
         }
     }
     int failures = 0;
-    /// Who may starve gives up: where nobody is promised to get through, bodies that always ask for the same
-    /// can make each other restart for ever.
-    static constexpr std::uint64_t patience = [] {
-        constexpr auto p = Domain::policy::promises;
-        bool const all_get_through =
-            p.never_restarts || p.eldest_never_restarts || p.bounded_restarts;
-        return all_get_through ? 0U : 200U;
-    }();
 
 private:
     struct hold {

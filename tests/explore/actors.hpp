@@ -18,8 +18,8 @@ namespace explore {
 
 using manylock::restart_reason;
 
-/// Spinning adds schedules and shows nothing.
-inline constexpr manylock::options no_spinning{.spin_limit = 0, .yield_limit = 0};
+/// Spinning adds schedules and shows nothing; little patience shows turns being taken.
+inline constexpr manylock::options no_spinning{.spin_limit = 0, .yield_limit = 0, .patience = 4};
 
 template <class Policy, class Platform = manylock::simulate::simulated,
           manylock::options Options = no_spinning>
@@ -82,8 +82,9 @@ public:
             if (!locks_[i].busy() && locks_[i].waiter_count() == 0) continue;
             broken("lock " + letter(i, mode::exclusive) + " is busy after all threads have ended");
         }
-        if (domain_->core().umbrella.busy())
-            broken("the umbrella is held after all threads have ended");
+        if (domain_->core().umbrella.busy() || domain_->core().turn.busy()) {
+            broken("the umbrella or the turn is held after all threads have ended");
+        }
         auto const counted = domain_->stats();
         onlooker_.check_counts(counted.restarts(), counted[manylock::counter::commits],
                                counted[manylock::counter::wounds]);

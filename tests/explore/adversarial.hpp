@@ -91,6 +91,15 @@ void adversarial(conformance::cases<P> enter) {
             }
         }
     });
+    enter("threads in lockstep do not keep each other from committing", [] {
+        if (asked_to_replay()) return;
+        for (auto const* const text : small_scripts) {
+            suite<P>::run(text, {.by = strategy::lockstep, .schedules = 80});
+        }
+        for (auto const* const text : large_scripts) {
+            suite<P>::run(text, {.by = strategy::lockstep, .schedules = 80});
+        }
+    });
     enter("sampled schedules of small and large scripts are kept", [] {
         if (asked_to_replay()) return;
         for (auto const by : {strategy::random, strategy::pct}) {

@@ -20,7 +20,8 @@ using simulate::strategy;
 
 /// Cheap ones first. What a script cannot show with two preemptions, sampling may.
 std::vector<simulate::search> searches() {
-    return {{.by = strategy::exhaustive, .preemptions = 1, .schedules = 5'000},
+    return {{.by = strategy::lockstep, .schedules = 80},
+            {.by = strategy::exhaustive, .preemptions = 1, .schedules = 5'000},
             {.by = strategy::exhaustive, .preemptions = 2, .schedules = 5'000},
             {.by = strategy::random, .schedules = 20'000, .seed = 1},
             {.by = strategy::pct, .depth = 4, .schedules = 20'000, .seed = 1}};
@@ -31,6 +32,7 @@ char const* name(strategy s) {
         case strategy::random: return "random";
         case strategy::pct: return "pct";
         case strategy::exhaustive: return "exhaustive";
+        case strategy::lockstep: return "lockstep";
     }
     return "";
 }

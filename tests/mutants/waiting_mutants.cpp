@@ -179,3 +179,17 @@ manylock::basic_transaction<manylock::detail::retries_at_once_config>::issue_res
 MANYLOCK_PLANT(retries_at_once, wait_die,
                "retry without waiting for the contending lock: it spins through restarts", "AB|BA",
                "AB|BC|CA", "ABC|CBA")
+
+MANYLOCK_MUTANT(never_awaits_its_turn, no_wait)
+template <>
+bool manylock::basic_transaction<manylock::detail::never_awaits_its_turn_config>::await_turn() {
+    return false;
+}
+MANYLOCK_PLANT(never_awaits_its_turn, no_wait,
+               "decision 19: two that restart each other for ever, found by lockstep", "AB|BA")
+
+MANYLOCK_MUTANT(keeps_its_turn, no_wait)
+template <>
+void manylock::basic_transaction<manylock::detail::keeps_its_turn_config>::end_turn() noexcept {}
+MANYLOCK_PLANT(keeps_its_turn, no_wait, "decision 19: a turn that is never given on", "AB|BA",
+               "AB/AB|BA/BA")

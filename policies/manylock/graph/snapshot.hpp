@@ -57,7 +57,11 @@ public:
 private:
     lock_ref const& ref(void const* lock) {
         auto const [at, added] = names_.try_emplace(lock, lock_ref{lock, {}});
-        if (added) at->second.name = lock == &core_.umbrella ? "umbrella" : core_.name_of(lock);
+        if (added) {
+            at->second.name = lock == &core_.umbrella ? "umbrella"
+                              : lock == &core_.turn   ? "turn"
+                                                      : core_.name_of(lock);
+        }
         return at->second;
     }
     vertex vertex_of(party const& p) {

@@ -5,7 +5,7 @@
 // Guarantees  O1 a transaction that waits holds only locks of lower rank than the one it waits for, so
 //                ranks rise along every path of the wait-for graph: no cycle can form.
 //             O2 a transaction that acquires in rank order never restarts.
-//             The system makes progress; one that acquires out of order may starve.
+//             The system makes progress, by turns (decision 19); one that acquires out of order may starve.
 // Costs       the rank of every held lock, kept privately. An upgrade counts as out of order, since two
 //             readers that upgrade would wait for each other.
 #pragma once
