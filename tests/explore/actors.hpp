@@ -39,7 +39,7 @@ public:
         locks_ = std::make_unique<lock_type[]>(s.locks);
     }
     ~actors() override {
-        if (ended_) return;
+        if (!begun_ || ended_) return;
         // Fibers were left behind in the middle of it: locks are held, and always will be.
         (void)locks_.release();
         (void)domain_.release();
@@ -49,6 +49,7 @@ public:
         return static_cast<unsigned>(script_.threads.size());
     }
     void thread(unsigned number) override {
+        begun_ = true;
         auto& w = onlooker_.workers[number];
         for (auto const& txn : script_.threads[number]) {
             if (txn.size() == 1 && txn.front().what == action::read) {
@@ -291,6 +292,7 @@ private:
     std::unique_ptr<lock_type[]> locks_;
     mutable onlooker onlooker_;
     std::vector<txn_type*> txns_;  ///< by thread; null while it is in none
+    bool begun_ = false;
     bool ended_ = false;
 };
 
