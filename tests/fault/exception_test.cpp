@@ -111,7 +111,7 @@ TEST_CASE_TEMPLATE("exception: out of every point of a body", P, EVERY_POLICY) {
         CHECK((!began_inner || inner[counter::commits] + inner[counter::abandons] == 1));
         CHECK(usable(s.inner, s.inner_locks));
     }
-    CHECK(points == 22);
+    CHECK(points == 21);
 }
 
 TEST_CASE_TEMPLATE("exception: another transaction's restart is no reason to try again", P,
@@ -295,9 +295,17 @@ TEST_CASE_TEMPLATE("thread: pthread_cancel ends a body at its next cancellation 
     CHECK(usable(s.domain, s.locks));
 }
 
-TEST_CASE_TEMPLATE("thread: hundreds contend for a few locks", P, EVERY_POLICY) {
+namespace {
+/// Threads at once. Fewer where each waiter walks over all the others, or where all but one restart whenever
+/// one commits: a thousand would take longer than a test should.
+template <class P>
+constexpr std::size_t crowd =
+    manylock::graph_policy<P> || std::is_same_v<P, manylock::policies::no_wait> ? 250 : 1000;
+}  // namespace
+
+TEST_CASE_TEMPLATE("thread: a thousand contend for a few locks", P, EVERY_POLICY) {
     manylock::domain<P> domain;
-    constexpr std::size_t threads = manylock::test::sanitized ? 64 : 1000;
+    constexpr std::size_t threads = manylock::test::sanitized ? 64 : crowd<P>;
     std::array<typename manylock::domain<P>::lock_type, 4> locks;
     std::array<std::uint64_t, 4> values{};
     std::atomic<std::size_t> here{0};
@@ -307,22 +315,20 @@ TEST_CASE_TEMPLATE("thread: hundreds contend for a few locks", P, EVERY_POLICY) 
             running.emplace_back([&, t] {
                 here.fetch_add(1, std::memory_order_relaxed);  // relaxed: a head count
                 until([&] { return here.load(std::memory_order_relaxed) == threads; });
-                for (std::size_t round = 0; round < 2; ++round) {
-                    auto const a = (t + round) % 4;
-                    auto const b = (a + 1 + t / 4 % 3) % 4;
-                    domain.run([&](auto& txn) {
-                        if (!txn.acquire(locks[a])) return;
-                        if (t % 8 == 0) std::this_thread::yield();
-                        if (!txn.acquire(locks[b])) return;
-                        ++values[a];
-                        ++values[b];
-                    });
-                }
+                auto const a = t % 4;
+                auto const b = (a + 1 + t / 4 % 3) % 4;
+                domain.run([&](auto& txn) {
+                    if (!txn.acquire(locks[a])) return;
+                    if (t % 8 == 0) std::this_thread::yield();
+                    if (!txn.acquire(locks[b])) return;
+                    ++values[a];
+                    ++values[b];
+                });
             });
         }
     }
-    CHECK(values[0] + values[1] + values[2] + values[3] == 4 * threads);
-    CHECK(domain.stats()[counter::commits] == 2 * threads);
+    CHECK(values[0] + values[1] + values[2] + values[3] == 2 * threads);
+    CHECK(domain.stats()[counter::commits] == threads);
     CHECK(usable(domain, locks));
 }
 
