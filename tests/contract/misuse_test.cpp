@@ -2,7 +2,11 @@
 // Method: a handler that throws the sentence; without checks there is nothing to test.
 #include "support.hpp"
 
+#include <array>
+#include <cstddef>
+#include <new>
 #include <optional>
+#include <stop_token>
 #include <string>
 
 using namespace contract;
@@ -81,6 +85,44 @@ TEST_CASE_TEMPLATE("misuse: a lock destroyed while held", P, EVERY_POLICY) {
     CHECK(misuse_of([&] { a.reset(); }) == "lock destroyed while held");
     a.emplace();  // what the transaction gives back at its end must be there
     txn.commit();
+}
+
+TEST_CASE_TEMPLATE("misuse: a lock destroyed while a transaction waits for it", P, EVERY_POLICY) {
+    using lock_type = typename manylock::domain<P>::lock_type;
+    manylock::domain<P> domain;
+    // Memory that stays what it was: those who still use it must find it there.
+    alignas(lock_type) std::array<std::byte, sizeof(lock_type)> memory;
+    auto* const lock = ::new (memory.data()) lock_type;
+    auto holder = domain.begin();
+    auto waiter = domain.begin();
+    std::stop_source stop;
+    actor other;
+    if constexpr (P::needs.umbrella) {
+        REQUIRE(domain.enter_read(*lock) == manylock::read_status::fast);
+    } else {
+        REQUIRE(holder.acquire(*lock));
+    }
+    auto waited =
+        other.does([&] { return waiter.acquire(*lock, mode::exclusive, stop.get_token()); });
+    until([&] { return lock->waiter_count() == 1; });
+    CHECK(misuse_of([&] { lock->~lock_type(); }) ==
+          "lock destroyed while a transaction waits for it");
+    stop.request_stop();
+    CHECK(waited.get() == status::cancelled);
+    if constexpr (P::needs.umbrella) domain.leave_read(*lock);
+}
+
+TEST_CASE_TEMPLATE("misuse: a domain destroyed while a transaction of it is open", P,
+                   EVERY_POLICY) {
+    using transaction = typename manylock::domain<P>::transaction;
+    std::optional<manylock::domain<P>> domain{std::in_place};
+    domain->run([](auto&) {});  // one that has ended
+    CHECK(misuse_of([&] { domain.reset(); }).empty());
+    domain.emplace();
+    // Never ended: its control block goes with the domain.
+    alignas(transaction) std::array<std::byte, sizeof(transaction)> memory;
+    ::new (memory.data()) transaction{domain->begin()};
+    CHECK(misuse_of([&] { domain.reset(); }) == "domain destroyed while a transaction of it is open");
 }
 
 TEST_CASE_TEMPLATE("misuse: a transaction used after its end", P, EVERY_POLICY) {
