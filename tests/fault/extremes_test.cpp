@@ -58,10 +58,8 @@ struct jumping : manylock::platform::native {
         if (n % 4 == 3) return native::now() + 1h;
         return native::now();
     }
-    template <class Block, class Pool>
-    using block_cache = manylock::platform::thread_cache<Block, Pool>;
 };
-/// A clock that stands an hour behind from the first reading on, until `right` is set.
+/// A clock that is set back by an hour after the third reading, and right again from the fortieth on.
 struct set_back : manylock::platform::native {
     static inline std::atomic<int> readings{0};
     static time_point now() noexcept {
@@ -126,6 +124,7 @@ TEST_CASE_TEMPLATE("umbrella: its number comes round under transactions and read
                    manylock::policies::umbrella) {
     manylock::domain<P> domain;
     std::array<typename manylock::domain<P>::lock_type, 3> locks;
+    std::array<typename manylock::domain<P>::lock_type, 8> fresh;
     domain.core().sequence = 0xffff'fffdU;
     for (int i = 0; i < 8; ++i) {  // through 0, the number of locks that were never marked
         CAPTURE(domain.core().sequence.load());
@@ -139,7 +138,13 @@ TEST_CASE_TEMPLATE("umbrella: its number comes round under transactions and read
         txn.commit();
         CHECK(other.try_acquire(locks[1]));
         other.commit();
-        // A reader inside keeps a marker out, whatever the numbers are.
+        // A reader inside keeps a marker out, also where the object's number has come round meanwhile.
+        auto early = domain.read_lock(fresh[static_cast<std::size_t>(i)]);
+        domain.run([&](auto& next) { next.lock(locks[1]); });
+        auto marker = domain.begin();
+        CHECK(marker.try_acquire(fresh[static_cast<std::size_t>(i)]) == status::busy);
+        early.release();
+        marker.abandon();
         auto reader = domain.read_lock(locks[2]);
         REQUIRE(reader);
         auto late = domain.begin();
@@ -197,7 +202,6 @@ TEST_CASE_TEMPLATE("many: a hundred thousand locks go back latest first and to t
     {
         std::array<actor, 4> actors;
         std::vector<std::future<manylock::acquire_result>> got;
-        std::vector<void const*> parkers(n);
         for (std::size_t i = 0; i < wanted.size(); ++i) {
             got.push_back(actors[i].does([&, i] { return waiters[i].acquire(locks[wanted[i]]); }));
             until([&] { return locks[wanted[i]].waiter_count() == 1; });
