@@ -144,16 +144,22 @@ TEST_CASE_TEMPLATE("exception: those who wait are served when a body is thrown o
         actor first;
         actor second;
         std::future<void> waits;
+        // Caught on its own thread: TSan does not see how an exception_ptr counts its owners.
         auto thrown = first.does([&] {
-            domain.run([&](auto& txn) {
-                for (std::size_t i = 0; i < held; ++i) txn.lock(locks[i]);
-                waits =
-                    second.does([&] { domain.run([&](auto& other) { other.lock(locks[0]); }); });
-                until([&] { return waiting(domain, locks[0]) == 1; });
-                throw std::runtime_error{"body"};
-            });
+            try {
+                domain.run([&](auto& txn) {
+                    for (std::size_t i = 0; i < held; ++i) txn.lock(locks[i]);
+                    waits = second.does(
+                        [&] { domain.run([&](auto& other) { other.lock(locks[0]); }); });
+                    until([&] { return waiting(domain, locks[0]) == 1; });
+                    throw std::runtime_error{"body"};
+                });
+            } catch (std::runtime_error const&) {
+                return true;
+            }
+            return false;
         });
-        CHECK_THROWS_AS(thrown.get(), std::runtime_error);
+        CHECK(thrown.get());
         waits.get();
         CHECK(all_free(domain, locks));
     }

@@ -95,6 +95,38 @@ TEST_SUITE("stress/soak") {
         }
     }
 
+    TEST_CASE("the watchdog ends a run in which nothing ends") {
+        temporary_directory const place;
+        // To a watchdog that waits 0.2 s a lock that is held for 1 s is held for ever.
+        auto const result = run_program({"run",
+                                         "--workload",
+                                         "uniform",
+                                         "--policy",
+                                         "wound_wait",
+                                         "--locks",
+                                         "1",
+                                         "--locks-per-transaction",
+                                         "1",
+                                         "--hold-ns",
+                                         "1000000000",
+                                         "--threads",
+                                         "2",
+                                         "--seconds",
+                                         "30",
+                                         "--rounds",
+                                         "1",
+                                         "--watchdog",
+                                         "0.2",
+                                         "--out",
+                                         (place / "out").string()});
+        CHECK(result.status == 1);
+        CHECK(result.err.find("worker 1: begun 1") != std::string::npos);
+        auto const text = file_text(place / "out/stuck.txt");
+        CHECK(text == result.err);
+        CHECK(text.find("; wants lock 0x") != std::string::npos);
+        CHECK(file_text(place / "out/stuck.dot").find("digraph") != std::string::npos);
+    }
+
     TEST_CASE("the watchdog names a transaction that is held for ever and who waits for it") {
         domain_and_locks stuck;
         stuck.family.name_lock(stuck.lock, "the lock");
