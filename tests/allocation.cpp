@@ -17,6 +17,10 @@ void fail_allocation(std::uint64_t n) noexcept {
     fails_at = n == 0 ? 0 : count + n;
 }
 
+bool allocation_failed() noexcept {
+    return fails_at != 0 && count >= fails_at;
+}
+
 }  // namespace manylock::test
 
 #if MANYLOCK_COUNTS_ALLOCATIONS
