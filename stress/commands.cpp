@@ -7,9 +7,13 @@
 #include "provenance.hpp"
 #include "report/aggregate.hpp"
 #include "report/report.hpp"
+#include "soak.hpp"
+#include "watchdog.hpp"
 
 #include <algorithm>
+#include <chrono>
 #include <iostream>
+#include <memory>
 #include <nlohmann/json.hpp>
 #include <spdlog/spdlog.h>
 
@@ -121,6 +125,14 @@ int run(run_options const& chosen, std::vector<std::string> const& arguments) {
     if (!chosen.scaled.empty()) std::cout << "scaled: " << chosen.scaled << '\n';
     say_if_yielding({chosen}, std::cout);
     std::cout.flush();
+    std::unique_ptr<watchdog> dog;
+    if (chosen.watchdog > 0) {
+        dog = std::make_unique<watchdog>(std::chrono::duration_cast<watchdog::duration>(
+                                             std::chrono::duration<double>(chosen.watchdog)),
+                                         [&](stuck_report const& report) {
+                                             end_stuck(report, chosen.out.string());
+                                         });
+    }
     std::vector<result_row> rows;
     {
         progress bar(row_count(chosen));
@@ -286,6 +298,7 @@ int carry_out(options const& chosen, std::vector<std::string> const& arguments) 
             using type = std::decay_t<decltype(form)>;
             if constexpr (std::is_same_v<type, list_options>) return list(form);
             if constexpr (std::is_same_v<type, run_options>) return run(form, arguments);
+            if constexpr (std::is_same_v<type, soak_options>) return soak(form);
             if constexpr (std::is_same_v<type, replay_options>) return replay(form, arguments);
             if constexpr (std::is_same_v<type, report_options>) return report(form);
             if constexpr (std::is_same_v<type, suite_options>) return suite(form, arguments);

@@ -1,179 +1,15 @@
 #include "options.hpp"
 
 #include "input_error.hpp"
+#include "option_texts.hpp"
+#include "options_soak.hpp"
 
 #include <CLI/CLI.hpp>
 #include <algorithm>
-#include <charconv>
-#include <cmath>
 #include <iostream>
-#include <set>
 
 namespace manylock::stress {
 namespace {
-
-constexpr std::uint64_t default_seed = 0x5eed;
-constexpr std::uint64_t threads_max = 1024;
-constexpr std::uint64_t locks_max = std::uint64_t{1} << 24U;
-constexpr std::uint64_t count_max = 1'000'000'000'000;
-constexpr std::uint64_t hold_ns_max = 1'000'000'000;
-
-template <class Names>
-std::string joined(Names const& names, std::string_view separator = ", ") {
-    std::string text;
-    for (auto const& name : names) {
-        if (!text.empty()) text += separator;
-        text += name;
-    }
-    return text;
-}
-
-[[noreturn]] void refuse(std::string const& option, std::string_view value,
-                         std::string const& right) {
-    throw input_error(option + ": '" + std::string(value.substr(0, 60)) + "' " + right);
-}
-
-std::uint64_t whole_number(std::string const& option, std::string_view text, std::uint64_t low,
-                           std::uint64_t high) {
-    std::uint64_t value = 0;
-    auto const hexadecimal = text.starts_with("0x");
-    auto const digits = hexadecimal ? text.substr(2) : text;
-    auto const end = digits.data() + digits.size();
-    auto const result = std::from_chars(digits.data(), end, value, hexadecimal ? 16 : 10);
-    if (digits.empty() || result.ec != std::errc{} || result.ptr != end || value < low ||
-        value > high) {
-        refuse(option, text,
-               "is not a whole number from " + std::to_string(low) + " to " + std::to_string(high));
-    }
-    return value;
-}
-
-double real_number(std::string const& option, std::string_view text, double low, double high,
-                   std::string const& range) {
-    double value = 0;
-    auto const end = text.data() + text.size();
-    auto const result = std::from_chars(text.data(), end, value);
-    if (text.empty() || result.ec != std::errc{} || result.ptr != end || !(value >= low) ||
-        !(value <= high)) {
-        refuse(option, text, "is not a number " + range);
-    }
-    return value;
-}
-
-std::vector<std::string_view> list_items(std::string const& option, std::string_view text) {
-    std::vector<std::string_view> items;
-    for (std::string_view rest = text;;) {
-        auto const comma = rest.find(',');
-        items.push_back(rest.substr(0, comma));
-        if (items.back().empty()) {
-            refuse(option, text, "has an empty item; separate the items with single commas");
-        }
-        if (comma == std::string_view::npos) return items;
-        rest.remove_prefix(comma + 1);
-    }
-}
-
-template <class T>
-void refuse_repeats(std::string const& option, std::string_view text,
-                    std::vector<T> const& values) {
-    if (std::set<T>(values.begin(), values.end()).size() != values.size()) {
-        refuse(option, text, "names one item twice; name each once");
-    }
-}
-
-std::vector<std::uint64_t> thread_list(std::string const& option, std::string_view text,
-                                       bool traced) {
-    std::vector<std::uint64_t> values;
-    for (auto const item : list_items(option, text)) {
-        if (traced && item == "traced") {
-            values.push_back(traced_threads);
-            continue;
-        }
-        try {
-            values.push_back(whole_number(option, item, 1, threads_max));
-        } catch (input_error const& error) {
-            throw input_error(error.what() + std::string(traced ? " and not the word traced" : ""));
-        }
-    }
-    refuse_repeats(option, text, values);
-    return values;
-}
-
-std::vector<std::string> policy_list(std::string const& option, std::string_view text,
-                                     known_policies const& known) {
-    std::vector<std::string> values;
-    for (auto const item : list_items(option, text)) {
-        if (item == "all") {
-            values.insert(values.end(), known.all.begin(), known.all.end());
-            continue;
-        }
-        auto const knows = [&](auto const& names) {
-            return std::find(names.begin(), names.end(), item) != names.end();
-        };
-        if (!knows(known.all) && !knows(known.more)) {
-            auto names = known.all;
-            names.insert(names.end(), known.more.begin(), known.more.end());
-            refuse(option, item,
-                   "is not a policy; the policies are " + joined(names) +
-                       ", and all for the first " + std::to_string(known.all.size()));
-        }
-        values.emplace_back(item);
-    }
-    refuse_repeats(option, text, values);
-    return values;
-}
-
-/// A value as the command line has it. CLI11 only tells options from values; what a value means is
-/// decided here, so that every complaint is one sentence of the same form.
-class texts {
-public:
-    explicit texts(CLI::App& app) : app_(&app) {}
-
-    void add(std::string const& name, std::string const& kind, std::string const& help) {
-        app_->add_option(name, values_[name], help)->type_name(kind);
-    }
-    [[nodiscard]] std::optional<std::string_view> find(std::string const& name) const {
-        auto const at = values_.find(name);
-        if (at == values_.end() || app_->count(name) == 0) return std::nullopt;
-        return at->second;
-    }
-    void number(std::string const& name, std::uint64_t& target, std::uint64_t low,
-                std::uint64_t high) const {
-        if (auto const text = find(name)) target = whole_number(name, *text, low, high);
-    }
-    void real(std::string const& name, double& target, double low, double high,
-              std::string const& range) const {
-        if (auto const text = find(name)) target = real_number(name, *text, low, high, range);
-    }
-
-private:
-    CLI::App* app_;
-    std::map<std::string, std::string>
-        values_;  // a map, because CLI11 keeps addresses of the values
-};
-
-constexpr double seconds_low = 0.001;
-constexpr double seconds_high = 3600;
-constexpr char const* seconds_range = "from 0.001 to 3600";
-
-void read_common(texts const& given, std::filesystem::path& out, std::uint64_t& seed) {
-    seed = default_seed;
-    given.number("--seed", seed, 0, std::numeric_limits<std::uint64_t>::max());
-    out = given.find("--out").value_or("results");
-    if (out.empty())
-        throw input_error(
-            "--out: the name of the directory is empty; give one, as in --out results");
-}
-
-std::vector<std::string> read_policies(texts const& given, known_policies const& known) {
-    return policy_list("--policy", given.find("--policy").value_or("all"), known);
-}
-
-void add_common(texts& given) {
-    given.add("--policy", "P,..", "policies to compare; all = every one of the design's six [all]");
-    given.add("--seed", "X", "seed of everything random [0x5eed]");
-    given.add("--out", "DIR", "directory of results.csv and results.json [results]");
-}
 
 struct run_form {
     texts given;
@@ -201,7 +37,9 @@ struct run_form {
         given.add("--rounds", "R", "rounds; the policies take turns within each");
         app.add_flag("--check", check,
                      "verify the history of every row; never for published numbers");
+        soak.add(app, given);
     }
+    soak_form soak;
 };
 
 void choose_workloads(texts const& given, run_options& run, std::uint64_t cores) {
@@ -215,14 +53,7 @@ void choose_workloads(texts const& given, run_options& run, std::uint64_t cores)
             "run needs --workload W or --preset NAME; `manylock-stress list` shows both");
     }
     if (workload_name) {
-        auto found = find_workload(*workload_name);
-        if (!found) {
-            std::vector<std::string_view> names;
-            for (auto const& line : workload_names()) names.push_back(line.name);
-            refuse("--workload", *workload_name,
-                   "is not a workload; the workloads are " + joined(names));
-        }
-        run.workloads.push_back(std::move(*found));
+        run.workloads.push_back(read_workload(*workload_name));
         return;
     }
     auto found = find_preset(*preset_name, cores);
@@ -324,6 +155,8 @@ run_options read_run(run_form const& form, known_policies const& known, std::uin
     if (auto const text = given.find("--commits"))
         run.commits = whole_number("--commits", *text, 1, count_max);
     given.number("--rounds", run.rounds, 1, 1000);
+    run.watchdog = read_watchdog(given, 0);
+    form.soak.refuse_alone();
     return run;
 }
 
@@ -501,7 +334,12 @@ std::optional<options> parse_options(int argc, char const* const* argv, known_po
     }
     checked_log_level(result.log_level);
     if (chosen == list) result.what = list_form;
-    if (chosen == run) result.what = read_run(run_values, known, cores);
+    if (chosen == run && run_values.soak.forever) {
+        result.what = read_soak(run_values.given, run_values.soak, known);
+        if (app.count("--log-level") == 0) result.log_level = "info";  // a line a round
+    } else if (chosen == run) {
+        result.what = read_run(run_values, known, cores);
+    }
     if (chosen == replay) result.what = read_replay(replay_values, known);
     if (chosen == suite) result.what = read_suite(suite_values, known);
     if (chosen == report) {

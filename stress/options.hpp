@@ -30,6 +30,20 @@ struct run_options {
     std::filesystem::path out;
     std::string preset;  ///< empty: none
     std::string scaled;  ///< what the preset changes against what was published
+    double watchdog = 0;  ///< seconds without a transaction after which the run is stuck; 0: never
+};
+
+/// run --forever: checks with everything changing from round to round.
+struct soak_options {
+    std::vector<std::string> workloads;  ///< to draw from, as are the next three
+    std::vector<std::string> policies;
+    std::vector<std::uint64_t> threads;
+    std::vector<std::filesystem::path> recordings;
+    std::optional<double> seconds;       ///< in all; neither this nor the next: until interrupted
+    std::optional<std::uint64_t> rounds;
+    std::uint64_t seed = 0;
+    double watchdog = 10;
+    std::string out;  ///< where the watchdog leaves its files; empty: on stderr only
 };
 
 /// 0 stands for `traced`: one thread per recorded thread.
@@ -63,7 +77,7 @@ struct suite_options {
 };
 
 using command =
-    std::variant<list_options, run_options, replay_options, report_options, suite_options>;
+    std::variant<list_options, run_options, soak_options, replay_options, report_options, suite_options>;
 
 struct options {
     command what;

@@ -11,7 +11,8 @@ namespace manylock::stress {
 
 class progress {
 public:
-    explicit progress(std::size_t steps);
+    /// `shown`: on a terminal.
+    explicit progress(std::size_t steps, bool shown = true);
     ~progress();
     progress(progress const&) = delete;
     progress& operator=(progress const&) = delete;

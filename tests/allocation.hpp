@@ -27,4 +27,7 @@ std::uint64_t allocations() noexcept;
 /// The n-th call of operator new by this thread from now on throws, counted from 1; 0: none will.
 void fail_allocation(std::uint64_t n) noexcept;
 
+/// True if the allocation that fail_allocation() last chose has been asked for, and failed.
+bool allocation_failed() noexcept;
+
 }  // namespace manylock::test

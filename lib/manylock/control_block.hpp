@@ -8,6 +8,7 @@
 #include <vector>
 
 #include <manylock/hold_list.hpp>
+#include <manylock/misuse.hpp>
 #include <manylock/restart.hpp>
 #include <manylock/stamp.hpp>
 #include <manylock/statistics.hpp>
@@ -35,6 +36,26 @@ struct walk_scratch {
     std::vector<std::uint64_t> visited;  ///< a bit a control block
 };
 struct no_scratch {};
+
+/// Checked builds: whether something is open, for whoever destroys what it needs. A statistic, so that
+/// asking at the wrong time is no race.
+template <class Platform, bool Checked = checks_enabled>
+class in_use_mark {
+public:
+    void set(bool used) noexcept { value_.store(used ? 1 : 0, Platform::relaxed); }  // relaxed: a check
+    [[nodiscard]] bool is_set() const noexcept {
+        return value_.load(Platform::relaxed) != 0;  // relaxed: a check
+    }
+
+private:
+    typename Platform::tally value_{0};
+};
+template <class Platform>
+class in_use_mark<Platform, false> {
+public:
+    void set(bool) noexcept {}
+    [[nodiscard]] bool is_set() const noexcept { return false; }
+};
 
 template <class Config>
 struct alignas(64) control_block {
@@ -83,6 +104,7 @@ struct alignas(64) control_block {
     hold_list<Config> holds;
     [[no_unique_address]] std::conditional_t<Config::needs.held_list, walk_scratch<Config>,
                                              no_scratch> scratch;
+    [[no_unique_address]] in_use_mark<platform> in_use;  ///< by a transaction; checked builds
     alignas(64) counters<platform> count;
 
     [[nodiscard]] stamp current_stamp() const noexcept {

@@ -24,7 +24,12 @@ struct domain_core {
         if constexpr (checks_enabled) living(this, true);
     }
     ~domain_core() {
-        if constexpr (checks_enabled) living(this, false);
+        if constexpr (checks_enabled) {
+            bool open = false;
+            shared.pool.for_each([&](auto const& b) { open = open || b.in_use.is_set(); });
+            if (open) report_in_destructor("domain destroyed while a transaction of it is open");
+            living(this, false);
+        }
     }
     domain_core(domain_core const&) = delete;
     domain_core& operator=(domain_core const&) = delete;

@@ -44,13 +44,17 @@ template <conflict_policy Policy, options Options, class Platform>
 acquire_result domain<Policy, Options, Platform>::wait_for_read(queued_lock<config>& lock,
                                                                 read_section* section,
                                                                 bool fallback) {
-    auto& pool = core_.shared.pool;
-    auto& me = pool.take();
+    struct borrowed {
+        detail::block_pool<config>& pool;
+        detail::control_block<config>& me = pool.take();
+        ~borrowed() {
+            me.age.store(0, Platform::relaxed);  // relaxed: it is in no queue any more
+            pool.give_back(me);
+        }
+    } const block{core_.shared.pool};
     detail::request<config> const r{.lock = lock, .wanted = mode::shared, .section = section};
-    auto const answer = detail::arbiter<config>::acquire(core_.shared, me, r);
-    if (fallback) me.count.add(counter::fallbacks);
-    me.age.store(0, Platform::relaxed);  // relaxed: it is in no queue any more
-    pool.give_back(me);
+    auto const answer = detail::arbiter<config>::acquire(core_.shared, block.me, r);  // may throw
+    if (fallback) block.me.count.add(counter::fallbacks);
     return answer;
 }
 

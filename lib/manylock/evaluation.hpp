@@ -45,8 +45,11 @@ public:
     /// The stamp of `b`, drawn now if it has none. The compare-exchange settles who drew it.
     static stamp ensure_stamp(shared_state& shared, block& b) noexcept {
         if (auto const s = b.current_stamp(); s.drawn()) return s;
-        // relaxed: only unique and increasing
-        auto const drawn = shared.last_stamp.fetch_add(1, platform::relaxed) + 1;
+        std::uint64_t drawn = 0;
+        while (drawn == 0) {  // which stands for none, should the 64 bits ever come round
+            // relaxed: only unique and increasing
+            drawn = shared.last_stamp.fetch_add(1, platform::relaxed) + 1;
+        }
         // relaxed: for reports. Before the stamp, so that nobody sees a stamp with an earlier one's time.
         b.stamped_ns.store(platform::ns_between({}, platform::now()), platform::relaxed);
         std::uint64_t none = 0;

@@ -153,10 +153,10 @@ public:
         filling_ = no_hole;
         in_order_ = false;
     }
-    [[nodiscard]] entry* find(lock_type const* lock) {
+    /// Cannot fail: where there is no memory for the index, all entries are looked at.
+    [[nodiscard]] entry* find(lock_type const* lock) noexcept {
         auto const n = own_size();
-        if (n > scan_limit) {
-            index_up_to(n);
+        if (n > scan_limit && index_up_to(n)) {
             auto const i = index_.find(reinterpret_cast<std::uintptr_t>(lock));
             if (i == hold_index::none || i >= n) return nullptr;
             auto& e = at(i);
@@ -245,12 +245,18 @@ private:
             }
         }
     }
-    void index_up_to(std::uint32_t n) {
+    /// False: there is no memory for it.
+    bool index_up_to(std::uint32_t n) noexcept {
         if (indexed_ == 0) index_.clear();
-        for (; indexed_ < n; ++indexed_) {
-            if (auto const key = at(indexed_).read() & ~std::uintptr_t{3}; key != 0) {
-                index_.insert(key, indexed_);
+        try {
+            for (; indexed_ < n; ++indexed_) {
+                if (auto const key = at(indexed_).read() & ~std::uintptr_t{3}; key != 0) {
+                    index_.insert(key, indexed_);
+                }
             }
+            return true;
+        } catch (...) {  // no memory
+            return false;
         }
     }
 

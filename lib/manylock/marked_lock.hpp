@@ -38,7 +38,9 @@ public:
     ~marked_lock() {
         if constexpr (checks_enabled) {
             auto const w = word_.load(platform::relaxed);  // relaxed: a check
-            if ((w & reader_mask) != 0 || home_.marked_now(sequence_of(w))) {
+            if ((w & draining) != 0) {
+                detail::report_in_destructor("lock destroyed while a transaction waits for it");
+            } else if ((w & reader_mask) != 0 || home_.marked_now(sequence_of(w))) {
                 detail::report_in_destructor("lock destroyed while held");
             }
         }

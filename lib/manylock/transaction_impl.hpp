@@ -17,6 +17,7 @@ basic_transaction<Config>::basic_transaction(detail::domain_core<Config>& core)
     b.poisoned = false;
     b.sealed = false;
     b.highest_rank = 0;
+    b.in_use.set(true);
 }
 
 /// Marks meant for what this transaction did until now have no effect from here on (E10).
@@ -321,6 +322,7 @@ void basic_transaction<Config>::finish(counter how) noexcept {
     block_ = nullptr;
     me.count.add(how);
     if (me.restarts > 0) me.count.at_most_seen(me.restarts, 0);
+    me.in_use.set(false);
     me.age.store(0, platform::relaxed);  // relaxed: nothing is held, so nobody compares with it
     core_->shared.pool.give_back(me);
 }

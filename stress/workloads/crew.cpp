@@ -51,6 +51,8 @@ void crew::start(std::vector<std::jthread>& threads, std::function<void(member&)
         for (auto& m : members_) {
             threads.emplace_back([this, &work, &me = *m] {
                 start_.arrive_and_wait();
+                worker_entry entry("worker", me.index_);
+                me.entry_ = &entry;
                 try {
                     work(me);
                 } catch (...) {

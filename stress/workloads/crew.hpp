@@ -5,6 +5,7 @@
 
 #include "../histogram.hpp"
 #include "../interrupt.hpp"
+#include "watched.hpp"
 
 #include <algorithm>
 #include <array>
@@ -74,6 +75,7 @@ public:
 
         /// Call before each transaction; false ends the thread's work.
         bool next() {
+            entry_->step();
             // relaxed: flags that guard no data
             if (interrupt_requested.load(std::memory_order_relaxed)) return false;
             if (crew_->phase_.load(std::memory_order_relaxed) == phase_stop) return false;
@@ -128,6 +130,7 @@ public:
         };
 
         crew* crew_ = nullptr;
+        worker_entry* entry_ = nullptr;
         std::uint64_t index_ = 0;
         bool measuring_ = false;
         std::uint64_t warm_up_left_ = 0;

@@ -100,6 +100,7 @@ private:
 
     row_request request_;
     space_type space_;
+    domain_entry watched_{space_.domain()};
     std::vector<fault_measurement> faults_;
 };
 

@@ -193,6 +193,7 @@ private:
 
     row_request request_;
     domain_type domain_;
+    domain_entry watched_{domain_};
     std::vector<object> objects_;
     lock_witness witness_;
     std::unique_ptr<zipf_sampler> zipf_;

@@ -8,6 +8,7 @@
 #include "traced_crew.hpp"
 
 #include <algorithm>
+#include <atomic>
 #include <cstdint>
 #include <memory>
 #include <mutex>
@@ -67,7 +68,11 @@ private:
     /// on with.
     class hand {
     public:
-        explicit hand(replay_run& run) : run_(run), mine_(run.take_recorder()) {}
+        explicit hand(replay_run& run)
+            : run_(run),
+              // relaxed: only unique
+              entry_("replaying thread", run.hands_.fetch_add(1, std::memory_order_relaxed)),
+              mine_(run.take_recorder()) {}
         hand(hand const&) = delete;
         hand& operator=(hand const&) = delete;
         ~hand() {
@@ -80,6 +85,7 @@ private:
 
         /// `item`: the recorded one that `op` stands for.
         void carry_out(operation const& op, std::uint32_t item) {
+            entry_.step();
             auto const ns = run_.work_of_item(item);
             auto const start = measuring_clock::now();
             run_.space_.apply(me_, op, [ns] { work_for(ns, false); });
@@ -91,6 +97,7 @@ private:
 
     private:
         replay_run& run_;
+        worker_entry entry_;
         recorder* mine_;
         worker me_;
     };
@@ -231,7 +238,9 @@ private:
     replay::recorded_program const& program_;
     replay_request request_;
     space_type space_;
+    domain_entry watched_{space_.domain()};
     std::vector<std::string> faults_;
+    std::atomic<std::uint64_t> hands_{0};
     std::mutex recorders_mutex_;  ///< guards the two below
     std::vector<std::unique_ptr<recorder>> recorders_;
     std::vector<recorder*> idle_;

@@ -155,6 +155,7 @@ private:
 
     row_request request_;
     space_type space_;
+    domain_entry watched_{space_.domain()};
     lock_witness witness_;
 };
 

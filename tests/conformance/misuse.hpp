@@ -2,7 +2,12 @@
 // Method: a handler that throws the sentence; without checks there is nothing to test.
 #pragma once
 
+#include <array>
+#include <cstddef>
+#include <memory>
+#include <new>
 #include <optional>
+#include <stop_token>
 #include <string>
 
 #include "support.hpp"
@@ -39,6 +44,43 @@ void misuse_named(cases<P> const& add) {
         CHECK(misuse_of([&] { a.reset(); }) == "lock destroyed while held");
         a.emplace();  // what the transaction gives back at its end must be there
         txn.commit();
+    });
+
+    add("misuse: a lock destroyed while a transaction waits for it", [] {
+        domain_of<P> domain;
+        // Memory that stays what it was: those who still use it must find it there.
+        alignas(lock_of<P>) std::array<std::byte, sizeof(lock_of<P>)> memory;
+        auto* const lock = ::new (memory.data()) lock_of<P>;
+        auto holder = domain.begin();
+        auto waiter = domain.begin();
+        std::stop_source stop;
+        actor other;
+        if constexpr (P::needs.umbrella) {
+            REQUIRE(domain.enter_read(*lock) == manylock::read_status::fast);
+        } else {
+            REQUIRE(holder.acquire(*lock));
+        }
+        auto waited =
+            other.does([&] { return waiter.acquire(*lock, mode::exclusive, stop.get_token()); });
+        until([&] { return lock->waiter_count() == 1; });
+        CHECK(misuse_of([&] { std::destroy_at(lock); }) ==
+              "lock destroyed while a transaction waits for it");
+        stop.request_stop();
+        CHECK(waited.get() == status::cancelled);
+        if constexpr (P::needs.umbrella) domain.leave_read(*lock);
+    });
+
+    add("misuse: a domain destroyed while a transaction of it is open", [] {
+        using transaction = typename domain_of<P>::transaction;
+        std::optional<domain_of<P>> domain{std::in_place};
+        domain->run([](auto&) {});  // one that has ended
+        CHECK(misuse_of([&] { domain.reset(); }).empty());
+        domain.emplace();
+        // Never ended: its control block goes with the domain.
+        alignas(transaction) std::array<std::byte, sizeof(transaction)> memory;
+        ::new (memory.data()) transaction{domain->begin()};
+        CHECK(misuse_of([&] { domain.reset(); }) ==
+              "domain destroyed while a transaction of it is open");
     });
 
     add("misuse: a transaction used after its end", [] {

@@ -68,7 +68,9 @@ struct native {
 
     using time_point = std::chrono::steady_clock::time_point;
     [[nodiscard]] static time_point now() noexcept { return std::chrono::steady_clock::now(); }
+    /// 0 where the clock went backwards.
     [[nodiscard]] static std::uint64_t ns_between(time_point from, time_point to) noexcept {
+        if (to < from) return 0;
         return static_cast<std::uint64_t>(
             std::chrono::duration_cast<std::chrono::nanoseconds>(to - from).count());
     }

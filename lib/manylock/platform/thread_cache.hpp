@@ -1,6 +1,7 @@
 // One spare block per thread and pool. An optimisation only: nothing in the semantics depends on the
 // thread (E7). A pool has an id that is never reused; a cached block of a dead pool is just forgotten,
-// its memory went with the pool. When a thread ends, blocks of living pools are given back.
+// its memory went with the pool. When a thread ends, blocks of living pools are given back, and what it
+// still runs after that (destructors of other thread-locals) gets no spare block.
 #pragma once
 
 #include <atomic>
@@ -47,6 +48,7 @@ public:
             slot = {id, block};
             return true;
         }
+        if (over_) return false;
         for (auto& slot : slots_) {
             if (slot.pool_id == 0 || slot.pool_id == id) {
                 if (slot.pool_id == id) return false;
@@ -70,6 +72,8 @@ private:
     struct janitor {
         bool armed = false;
         ~janitor() {
+            over_ = true;
+            armed_ = false;
             for (auto& slot : slots_) {
                 if (slot.pool_id != 0) give_back(slot.pool_id, slot.block);
                 slot = {};
@@ -100,6 +104,7 @@ private:
 
     static constinit inline thread_local std::array<slot, 4> slots_{};
     static constinit inline thread_local bool armed_ = false;
+    static constinit inline thread_local bool over_ = false;  ///< nobody would give a block back
 };
 
 }  // namespace manylock::platform
