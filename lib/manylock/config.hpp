@@ -23,6 +23,17 @@ struct options {
 
 namespace detail {
 
+/// A plain field that a latch protects: just T, unless the platform brings a type that checks it.
+template <class Platform, class T>
+struct guarded_field {
+    using type = T;
+};
+template <class Platform, class T>
+    requires requires { typename Platform::template guarded<T>; }
+struct guarded_field<Platform, T> {
+    using type = typename Platform::template guarded<T>;
+};
+
 template <conflict_policy Policy, options Options, class Platform>
 struct config {
     using policy = Policy;
@@ -32,6 +43,8 @@ struct config {
     /// Shared holders are linked from the lock, so that each can be compared and wounded.
     static constexpr bool known_readers = needs.holders;
     static constexpr bool published_holds = needs.held_list || Options.publish_holds;
+    template <class T>
+    using guarded = typename guarded_field<Platform, T>::type;
 };
 
 }  // namespace detail

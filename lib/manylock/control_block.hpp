@@ -42,6 +42,8 @@ struct alignas(64) control_block {
     using lock_type = queued_lock<Config>;
     template <class T>
     using atomic = typename platform::template atomic<T>;
+    template <class T>
+    using guarded = typename Config::template guarded<T>;
 
     // --- read and marked by others -------------------------------------------------------------
     /// 0 until the first conflict. Set by compare-exchange, by the transaction or by whoever must
@@ -62,10 +64,10 @@ struct alignas(64) control_block {
     typename platform::parker park;
 
     // --- under the latch of the lock waited for ------------------------------------------------
-    control_block* previous = nullptr;   ///< of the queue's first: its last
-    hold<Config>* wait_entry = nullptr;  ///< the entry to link when granted; none: a single reader
-    bool wait_upgrade = false;           ///< already holds the lock in a weaker mode
-    bool wait_holding = false;           ///< holds something: may be made to restart
+    guarded<control_block*> previous{};   ///< of the queue's first: its last
+    guarded<hold<Config>*> wait_entry{};  ///< the entry to link when granted; none: a single reader
+    guarded<bool> wait_upgrade{};         ///< already holds the lock in a weaker mode
+    guarded<bool> wait_holding{};         ///< holds something: may be made to restart
 
     // --- the transaction's own -----------------------------------------------------------------
     std::uint32_t number = 0;  ///< position in the pool

@@ -45,9 +45,11 @@ struct no_reader_links {};
 /// Links the shared holders of one lock; read and written under that lock's latch.
 template <class Config>
 struct reader_links {
-    control_block<Config>* holder = nullptr;
-    hold<Config>* next = nullptr;
-    hold<Config>* previous = nullptr;
+    template <class T>
+    using guarded = typename Config::template guarded<T>;
+    guarded<control_block<Config>*> holder{};
+    guarded<hold<Config>*> next{};
+    guarded<hold<Config>*> previous{};
 };
 struct no_rank {};
 struct with_rank {
