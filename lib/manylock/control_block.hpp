@@ -90,14 +90,15 @@ struct alignas(64) control_block {
         return {age.load(platform::acquire)};  // acquire; pairs with the exchange in ensure_stamp
     }
     [[nodiscard]] bool queued() const noexcept {
-        return (wait.load(platform::acquire) & 1U) != 0;  // acquire; pairs with enqueue and dequeue
+        // relaxed: asked under the latch under which it changes; elsewhere a hint
+        return (wait.load(platform::relaxed) & 1U) != 0;
     }
     [[nodiscard]] bool is_wounded() const noexcept {
-        // acquire; pairs with the release in wound; both fields belong to the running attempt
-        return wounded_attempt.load(platform::acquire) == attempt.load(platform::relaxed);
+        // relaxed: nothing is read on the strength of it; that a waiter sees it is the poke's doing
+        return wounded_attempt.load(platform::relaxed) == attempt.load(platform::relaxed);
     }
     [[nodiscard]] bool is_victim() const noexcept {
-        return victim_wait.load(platform::acquire) == wait.load(platform::relaxed);  // as is_wounded
+        return victim_wait.load(platform::relaxed) == wait.load(platform::relaxed);  // as is_wounded
     }
 };
 
@@ -128,7 +129,7 @@ public:
     }
     /// Upper bound of all numbers in use plus one, at the time of the call.
     [[nodiscard]] std::size_t size() const noexcept {
-        return size_.load(platform::acquire);  // acquire; pairs with take
+        return size_.load(platform::relaxed);  // relaxed: only a number; a walk's fence makes it new enough
     }
     template <class F>
     void for_each(F f) const {
@@ -147,7 +148,7 @@ private:
         free_.reserve(all_.size() + 1);  // so that put_back never allocates
         all_.push_back(std::make_unique<block>());
         all_.back()->number = static_cast<std::uint32_t>(all_.size());
-        size_.store(all_.size(), platform::release);  // release; pairs with size()
+        size_.store(all_.size(), platform::relaxed);  // relaxed: as in size()
         return *all_.back();
     }
 

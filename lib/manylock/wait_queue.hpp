@@ -102,8 +102,9 @@ public:
             b.previous->next.store(following, platform::release);
             (following != nullptr ? following : head)->previous = b.previous;
         }
-        // release; pairs with the acquire in queued(): who sees the wait over sees the queue without it
-        b.wait.store(b.wait.load(platform::relaxed) + 1, platform::release);
+        // relaxed: nothing is read on the strength of its being over; whoever sees what is stored from here
+        // on (Q5, the hold list) sees this too
+        b.wait.store(b.wait.load(platform::relaxed) + 1, platform::relaxed);
     }
 
     /// A chain of blocks that have left the queue and are still to be told so.
