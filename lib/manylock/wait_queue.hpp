@@ -72,7 +72,8 @@ public:
             after = nullptr;
             while (before != nullptr && goes_ahead(age, me.wait_upgrade, *before)) {
                 after = before;
-                before = before == head ? nullptr : before->previous;
+                block* const ahead = before->previous;
+                before = before == head ? nullptr : ahead;
             }
         }
         // (Q5) release; pairs (Q3) and the view's load: who sees these sees that our last wait is over
@@ -227,7 +228,8 @@ private:
     /// Takes the request of `b` from the queue and makes `b` a holder. Returns the new word.
     [[nodiscard]] static word::type admit(lock_type& lock, word::type w, block& b) noexcept {
         dequeue(lock, b);
-        return add_holder(w, b, mode_of(b), b.wait_upgrade ? b.wait_entry : nullptr, b.wait_entry);
+        entry* const e = b.wait_entry;
+        return add_holder(w, b, mode_of(b), b.wait_upgrade ? e : nullptr, e);
     }
     [[nodiscard]] static word::type unlink(word::type w, entry& e) noexcept {
         if (e.next != nullptr) e.next->previous = e.previous;
