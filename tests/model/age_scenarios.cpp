@@ -34,9 +34,9 @@ struct age_and_time : world<policies::wound_wait> {
         if (number == 0) {
             (void)transactions[0]->try_acquire(a.lock);
         } else {
-            family.core().shared.pool.for_each([](auto const& block) {
+            family.core().shared.pool.for_each([](auto const& each) {
                 // relaxed: ordered by the stamp
-                expect(!block.current_stamp().drawn() || block.stamped_ns.load(order::relaxed) != 0,
+                expect(!each.current_stamp().drawn() || each.stamped_ns.load(order::relaxed) != 0,
                        "an age and its time");
             });
         }

@@ -74,4 +74,16 @@ struct weakening {
 
 [[nodiscard]] char const* name(order o) noexcept;
 
+/// Scenarios by the file that has them.
+[[nodiscard]] std::vector<description> lock_scenarios();
+[[nodiscard]] std::vector<description> age_scenarios();
+[[nodiscard]] std::vector<description> detector_scenarios();
+[[nodiscard]] std::vector<description> umbrella_scenarios();
+[[nodiscard]] std::vector<description> all_scenarios();
+
+/// A number above 0 from the environment; ends the program with a sentence if it is none.
+[[nodiscard]] std::uint64_t setting(char const* variable, std::uint64_t otherwise);
+/// MANYLOCK_MODEL_SCENARIO: the name of the only scenario to run; null for all.
+[[nodiscard]] char const* chosen_scenario();
+
 }  // namespace manylock::model

@@ -8,6 +8,7 @@
 #include <cstdlib>
 #include <cstring>
 #include <new>
+#include <string_view>
 
 // Relacy redefines all of these. Its leak check is switched off with RL_GC: then freeing is no choice
 // of the schedule, which would double the schedules of an exhaustive search with every vector. Use of
@@ -42,6 +43,12 @@
 #pragma pop_macro("malloc")
 #pragma pop_macro("delete")
 #pragma pop_macro("new")
+
+// Relacy's are inline, and the whole program must use the same ones: so that all four exist as functions.
+extern void* (*const volatile allocators[])(std::size_t);
+extern void (*const volatile deallocators[])(void*) noexcept;
+void* (*const volatile allocators[])(std::size_t){&operator new, &operator new[] };
+void (*const volatile deallocators[])(void*) noexcept {&operator delete, &operator delete[] };
 
 // Relacy lets a relaxed store continue the release sequence of an earlier store of its thread, as C++11
 // did. C++20 does not: such a store publishes nothing but what a fence before it released.
@@ -440,7 +447,10 @@ std::vector<std::string> names_of(std::vector<site> const& all) {
     constexpr std::array operations{"load",     "store",           "modify",
                                     "exchange", "failed exchange", "fence"};
     auto const label = [&](site const& s) {
-        return std::string{base_name(s.at.file)} + ':' + s.at.function + ' ' +
+        // g++ names a template's arguments too
+        std::string_view const function{s.at.function};
+        return std::string{base_name(s.at.file)} + ':' +
+               std::string{function.substr(0, function.find('<'))} + ' ' +
                operations[static_cast<std::size_t>(s.what)] + ' ' + name(s.spelt);
     };
     std::vector<std::string> names;

@@ -15,7 +15,7 @@
 #include <string>
 #include <thread>
 
-#include "world.hpp"
+#include "explore.hpp"
 
 namespace manylock::model {
 namespace {
@@ -64,7 +64,8 @@ std::vector<order> weaker_than(site const& s) {
 }
 
 bool is_engine(site const& s) {
-    return std::strstr(s.at.file, "tests/model/") == nullptr;
+    return std::strstr(s.at.file, "lib/manylock/") != nullptr ||
+           std::strstr(s.at.file, "policies/manylock/") != nullptr;
 }
 
 class weakened_engine {
@@ -98,7 +99,8 @@ public:
             for (auto const to : weaker_than(engine[i])) {
                 bool const fence = engine[i].what == operation::fence;
                 trial t{.name = names[i] + " -> " + (fence ? "none" : name(to)),
-                        .weak = {index[i], to}};
+                        .weak = {index[i], to},
+                        .by = {}};
                 t.may_survive = survivors.contains(t.name);
                 if (auto const known = killers.find(t.name); known != killers.end()) {
                     auto const at = known->second.rfind(" @");

@@ -4,7 +4,7 @@
 #include <cstdio>
 #include <cstdlib>
 
-#include "world.hpp"
+#include "explore.hpp"
 
 namespace manylock::model {
 
