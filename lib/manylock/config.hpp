@@ -26,6 +26,17 @@ struct options {
 
 namespace detail {
 
+/// A plain field that a latch protects: just T, unless the platform brings a type that checks it.
+template <class Platform, class T>
+struct guarded_field {
+    using type = T;
+};
+template <class Platform, class T>
+    requires requires { typename Platform::template guarded<T>; }
+struct guarded_field<Platform, T> {
+    using type = typename Platform::template guarded<T>;
+};
+
 template <conflict_policy Policy, options Options, class Platform>
 struct config {
     using policy = Policy;
@@ -37,6 +48,8 @@ struct config {
     /// Nothing in the policy ends a livelock of transactions that restart each other.
     static constexpr bool takes_turns = !needs.umbrella && !Policy::promises.eldest_never_restarts;
     static constexpr bool published_holds = needs.held_list || Options.publish_holds;
+    template <class T>
+    using guarded = typename guarded_field<Platform, T>::type;
 };
 
 }  // namespace detail

@@ -63,6 +63,8 @@ struct alignas(64) control_block {
     using lock_type = queued_lock<Config>;
     template <class T>
     using atomic = typename platform::template atomic<T>;
+    template <class T>
+    using guarded = typename Config::template guarded<T>;
 
     // --- read and marked by others -------------------------------------------------------------
     /// 0 until the first conflict. Set by compare-exchange, by the transaction or by whoever must
@@ -83,10 +85,10 @@ struct alignas(64) control_block {
     typename platform::parker park;
 
     // --- under the latch of the lock waited for ------------------------------------------------
-    control_block* previous = nullptr;   ///< of the queue's first: its last
-    hold<Config>* wait_entry = nullptr;  ///< the entry to link when granted; none: a single reader
-    bool wait_upgrade = false;           ///< already holds the lock in a weaker mode
-    bool wait_holding = false;           ///< holds something: may be made to restart
+    guarded<control_block*> previous{};   ///< of the queue's first: its last
+    guarded<hold<Config>*> wait_entry{};  ///< the entry to link when granted; none: a single reader
+    guarded<bool> wait_upgrade{};         ///< already holds the lock in a weaker mode
+    guarded<bool> wait_holding{};         ///< holds something: may be made to restart
 
     // --- the transaction's own -----------------------------------------------------------------
     std::uint32_t number = 0;  ///< position in the pool
@@ -111,14 +113,15 @@ struct alignas(64) control_block {
         return {age.load(platform::acquire)};  // acquire; pairs with the exchange in ensure_stamp
     }
     [[nodiscard]] bool queued() const noexcept {
-        return (wait.load(platform::acquire) & 1U) != 0;  // acquire; pairs with enqueue and dequeue
+        // relaxed: asked under the latch under which it changes; elsewhere a hint
+        return (wait.load(platform::relaxed) & 1U) != 0;
     }
     [[nodiscard]] bool is_wounded() const noexcept {
-        // acquire; pairs with the release in wound; both fields belong to the running attempt
-        return wounded_attempt.load(platform::acquire) == attempt.load(platform::relaxed);
+        // relaxed: nothing is read on the strength of it; that a waiter sees it is the poke's doing
+        return wounded_attempt.load(platform::relaxed) == attempt.load(platform::relaxed);
     }
     [[nodiscard]] bool is_victim() const noexcept {
-        return victim_wait.load(platform::acquire) == wait.load(platform::relaxed);  // as is_wounded
+        return victim_wait.load(platform::relaxed) == wait.load(platform::relaxed);  // as is_wounded
     }
 };
 
@@ -149,7 +152,7 @@ public:
     }
     /// Upper bound of all numbers in use plus one, at the time of the call.
     [[nodiscard]] std::size_t size() const noexcept {
-        return size_.load(platform::acquire);  // acquire; pairs with take
+        return size_.load(platform::relaxed);  // relaxed: only a number; a walk's fence makes it new enough
     }
     template <class F>
     void for_each(F f) const {
@@ -168,7 +171,7 @@ private:
         free_.reserve(all_.size() + 1);  // so that put_back never allocates
         all_.push_back(std::make_unique<block>());
         all_.back()->number = static_cast<std::uint32_t>(all_.size());
-        size_.store(all_.size(), platform::release);  // release; pairs with size()
+        size_.store(all_.size(), platform::relaxed);  // relaxed: as in size()
         return *all_.back();
     }
 

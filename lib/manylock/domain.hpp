@@ -53,7 +53,8 @@ public:
     using lock_type = typename transaction::lock_type;
     using read_section = typename Platform::read_section;
     static constexpr options knobs = Options;
-    static_assert(checks_enabled || sizeof(lock_type) == (policy::needs.umbrella ? 8 : 16));
+    static_assert(checks_enabled || sizeof(typename Platform::template atomic<std::uint64_t>) > 8 ||
+                  sizeof(lock_type) == (policy::needs.umbrella ? 8 : 16));
 
     domain() = default;
     /// `level` orders domains: a transaction may begin inside one of a lower level only (checked builds).

@@ -53,8 +53,8 @@ public:
         // relaxed: for reports. Before the stamp, so that nobody sees a stamp with an earlier one's time.
         b.stamped_ns.store(platform::ns_between({}, platform::now()), platform::relaxed);
         std::uint64_t none = 0;
-        // acq_rel: whoever compares with the stamp sees it, and we see the one that came first
-        if (b.age.compare_exchange_strong(none, drawn, platform::acq_rel, platform::acquire)) {
+        // release: who sees the stamp sees its time. Failed, relaxed: only the number matters.
+        if (b.age.compare_exchange_strong(none, drawn, platform::release, platform::relaxed)) {
             return {drawn};
         }
         return {none};
@@ -151,9 +151,9 @@ protected:
     }
     static void wound(block& by, block& other, marks& wounded) noexcept {
         if (other.is_wounded()) return;
-        // release; pairs with is_wounded. Under the latch `other` can neither release this lock nor
-        // leave the queue, so its attempt is the one we mean.
-        other.wounded_attempt.store(other.attempt.load(platform::relaxed), platform::release);
+        // Under the latch `other` can neither release this lock nor leave the queue, so its attempt is the
+        // one we mean. relaxed: the poke that follows publishes it.
+        other.wounded_attempt.store(other.attempt.load(platform::relaxed), platform::relaxed);
         by.count.add(counter::wounds);
         wounded.add(other);
     }

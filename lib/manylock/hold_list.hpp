@@ -45,9 +45,11 @@ struct no_reader_links {};
 /// Links the shared holders of one lock; read and written under that lock's latch.
 template <class Config>
 struct reader_links {
-    control_block<Config>* holder = nullptr;
-    hold<Config>* next = nullptr;
-    hold<Config>* previous = nullptr;
+    template <class T>
+    using guarded = typename Config::template guarded<T>;
+    guarded<control_block<Config>*> holder{};
+    guarded<hold<Config>*> next{};
+    guarded<hold<Config>*> previous{};
 };
 struct no_rank {};
 struct with_rank {
@@ -135,7 +137,8 @@ public:
         auto* entries = chunks_[chunk].load(platform::relaxed);  // relaxed: only we store it
         if (entries == nullptr) {
             entries = new entry[first_chunk << chunk];
-            chunks_[chunk].store(entries, platform::release);  // release; pairs with at()
+            // relaxed: who reads the list goes by its size, which is published later
+            chunks_[chunk].store(entries, platform::relaxed);
         }
         return entries[offset];
     }
@@ -208,7 +211,7 @@ public:
     [[nodiscard]] entry const& at(std::uint32_t i) const noexcept {
         if (i < first_chunk) [[likely]] return inline_[i];
         auto const [chunk, offset] = locate(i);
-        return chunks_[chunk].load(platform::acquire)[offset];  // acquire; pairs with reserve
+        return chunks_[chunk].load(platform::relaxed)[offset];  // relaxed: as in reserve
     }
     [[nodiscard]] entry& at(std::uint32_t i) noexcept {
         return const_cast<entry&>(static_cast<hold_list const&>(*this).at(i));

@@ -127,11 +127,11 @@ private:
         // release: the next holder sees what we wrote
         return word_.compare_exchange_strong(expected, 0, platform::release, platform::relaxed);
     }
-    /// Adds `unit` if nothing bars shared holders. Acquire as in try_exclusive.
+    /// Adds `unit` if nothing bars shared holders. Acquire as in try_exclusive; a number publishes nothing.
     bool try_add_reader(detail::word::type unit) noexcept {
         auto w = word_.load(platform::relaxed);  // relaxed: the exchange decides
         while ((w & detail::word::blocks_shared) == 0 && !reader_field_full(w, unit)) {
-            if (word_.compare_exchange_weak(w, w + unit, platform::acq_rel, platform::relaxed)) {
+            if (word_.compare_exchange_weak(w, w + unit, platform::acquire, platform::relaxed)) {
                 return true;
             }
         }

@@ -107,7 +107,7 @@ public:
         return (word_.load(platform::acquire) & reader_mask) == 0;  // (M5) acquire; pairs (M4)
     }
     void cancel_mark() noexcept {
-        word_.fetch_and(~draining, platform::release);  // release: nothing was written; lets readers in
+        word_.fetch_and(~draining, platform::relaxed);  // relaxed: nothing was written; lets readers in
     }
     /// Requires: begin_mark, then drained.
     void mark(std::uint32_t sequence) noexcept {

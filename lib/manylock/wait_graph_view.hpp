@@ -78,7 +78,7 @@ public:
             ++edges_;
             return go_on = f(waiter, queue_edge);
         };
-        auto* const wanted = n.who->wait_lock.load(platform::acquire);  // acquire; pairs (Q5), then still_in
+        auto* const wanted = n.who->wait_lock.load(platform::relaxed);  // relaxed: compared, never followed
         auto const wanted_mode = queue::mode_of(*n.who);
         auto const size = n.who->holds.size();
         for (std::uint32_t i = 0; go_on && i < size; ++i) {
@@ -93,11 +93,12 @@ public:
         if (go_on && still_in(n)) scan(*wanted, n, n.who, wanted_mode, report);
     }
     [[nodiscard]] static bool still_in(node n) noexcept {
-        // acquire; pairs with dequeue
-        return (n.wait & 1U) != 0 && n.who->wait.load(platform::acquire) == n.wait;
+        // relaxed: what was read before it, by acquire loads, makes it as new as they are
+        return (n.wait & 1U) != 0 && n.who->wait.load(platform::relaxed) == n.wait;
     }
     [[nodiscard]] static bool is_victim(node n) noexcept {
-        return n.who->victim_wait.load(platform::acquire) == n.wait;  // acquire; pairs with choose
+        // relaxed: who chooses looks under the mutex, others only save themselves a choice
+        return n.who->victim_wait.load(platform::relaxed) == n.wait;
     }
 
     /// `cycle` lists a cycle of waits, each member waiting for the one after it, the last for the first.
@@ -109,9 +110,9 @@ public:
         if (let_one_pass(cycle)) return verdict::broken;
         auto const* const victim = victim_of(cycle);
         if (victim == nullptr) return verdict::outdated;
-        // release; pairs with is_victim. Void once that wait has ended. Ourselves too: until we have left
-        // our queue, another detector must not choose a second victim for our sake.
-        victim->node->victim_wait.store(victim->wait, platform::release);
+        // Void once that wait has ended. Ourselves too: until we have left our queue, another detector must
+        // not choose a second victim for our sake. relaxed: the mutex and the poke publish it.
+        victim->node->victim_wait.store(victim->wait, platform::relaxed);
         if (victim->node == &self_) return verdict::self_is_victim;
         victim->node->park.deliver(signal::poke);
         return verdict::broken;
@@ -181,8 +182,9 @@ private:
                                                                            : scan_result::changed;
             }
             auto const wait = b->wait.load(platform::acquire);  // acquire; pairs with enqueue
-            // acquire; pairs (Q5): if it is another wait's, still_in below says so
-            if ((wait & 1U) == 0 || b->wait_lock.load(platform::acquire) != &lock) {
+            // relaxed: only compared. If it is another wait's, still_in below says so: the link by which we
+            // came here is as new.
+            if ((wait & 1U) == 0 || b->wait_lock.load(platform::relaxed) != &lock) {
                 return scan_result::changed;
             }
             auto const wanted = queue::mode_of(*b);

@@ -72,7 +72,8 @@ public:
             after = nullptr;
             while (before != nullptr && goes_ahead(age, me.wait_upgrade, *before)) {
                 after = before;
-                before = before == head ? nullptr : before->previous;
+                block* const ahead = before->previous;
+                before = before == head ? nullptr : ahead;
             }
         }
         // (Q5) release; pairs (Q3) and the view's load: who sees these sees that our last wait is over
@@ -102,8 +103,9 @@ public:
             b.previous->next.store(following, platform::release);
             (following != nullptr ? following : head)->previous = b.previous;
         }
-        // release; pairs with the acquire in queued(): who sees the wait over sees the queue without it
-        b.wait.store(b.wait.load(platform::relaxed) + 1, platform::release);
+        // relaxed: nothing is read on the strength of its being over; whoever sees what is stored from here
+        // on (Q5, the hold list) sees this too
+        b.wait.store(b.wait.load(platform::relaxed) + 1, platform::relaxed);
     }
 
     /// A chain of blocks that have left the queue and are still to be told so.
@@ -226,7 +228,8 @@ private:
     /// Takes the request of `b` from the queue and makes `b` a holder. Returns the new word.
     [[nodiscard]] static word::type admit(lock_type& lock, word::type w, block& b) noexcept {
         dequeue(lock, b);
-        return add_holder(w, b, mode_of(b), b.wait_upgrade ? b.wait_entry : nullptr, b.wait_entry);
+        entry* const e = b.wait_entry;
+        return add_holder(w, b, mode_of(b), b.wait_upgrade ? e : nullptr, e);
     }
     [[nodiscard]] static word::type unlink(word::type w, entry& e) noexcept {
         if (e.next != nullptr) e.next->previous = e.previous;

@@ -23,18 +23,18 @@ public:
         // Both sides, one after the other: a section may have read the epoch before a flip and be
         // counted on the side that was drained already.
         for (int flip = 0; flip < 2; ++flip) {
-            // seq_cst: later sections count on the other side
-            drain(epoch_.fetch_add(1, Platform::seq_cst) & 1U);
+            // relaxed: both sides are drained, whatever a section makes of the epoch; the fence orders
+            drain(epoch_.fetch_add(1, Platform::relaxed) & 1U);
         }
     }
     /// Returns the side on which the section is counted.
     [[nodiscard]] std::uint32_t enter() noexcept {
         auto const side = epoch_.load(Platform::relaxed) & 1U;  // relaxed: either side is counted
-        // (G1) seq_cst; store buffer with the fence in synchronize:
+        // (G1) relaxed: the fence orders it. Store buffer with synchronize:
         //   section: [W] inside += 1       | destructor: [W] the lock is given up
         //            fence                 |             fence
         //            [R] who holds what    |             [R] inside
-        inside_[side].fetch_add(1, Platform::seq_cst);
+        inside_[side].fetch_add(1, Platform::relaxed);
         Platform::fence();  // (G3) partner: (G4)
         return side;
     }

@@ -25,21 +25,22 @@ public:
     void clear(std::uint32_t bits) noexcept {
         word_.fetch_and(~bits, Platform::acquire);  // (P3) acquire; pairs (P4)
     }
-    /// Sleeps until a signal is there, or `deadline` (if given) has passed. May wake early.
+    /// Sleeps until a signal is there, or `deadline` (if given) has passed. May wake early. Orders nothing:
+    /// what the sender wrote is seen by the look that follows (P1, P2).
     void wait(time_point const* deadline) noexcept {
         std::uint32_t seen = 0;
-        // (P5) acquire, for when it fails; pairs (P4). The bit itself publishes nothing.
-        if (!word_.compare_exchange_strong(seen, sleeping, Platform::acquire, Platform::acquire) &&
+        // (P5) relaxed: the bit publishes nothing, and a signal found instead is looked at by the caller
+        if (!word_.compare_exchange_strong(seen, sleeping, Platform::relaxed, Platform::relaxed) &&
             seen != sleeping) {
             return;
         }
         Platform::futex_wait(word_, sleeping, deadline);
-        word_.fetch_and(~sleeping, Platform::acquire);  // (P6) acquire; pairs (P4)
+        word_.fetch_and(~sleeping, Platform::relaxed);  // (P6) relaxed: as (P5)
     }
     /// After the bits are visible the waiter may be gone and its parker serve another wait; only the
     /// address is used from there on, and the worst that it can cause is an early return from wait.
     void deliver(std::uint32_t bits) noexcept {
-        // (P4) release; pairs (P1, P2, P3, P5, P6); publishes what the sender wrote before
+        // (P4) release; pairs (P1, P2, P3); publishes what the sender wrote before
         auto const before = word_.fetch_or(bits, Platform::release);
         if ((before & sleeping) != 0) Platform::futex_wake(word_);
     }

@@ -83,7 +83,7 @@ private:
     using queue = manylock::detail::wait_queue<Config>;
 
     static party party_of(block const& b) noexcept {
-        // acquire; pairs with enqueue and dequeue
+        // acquire; pairs with enqueue
         auto const wait = b.wait.load(platform::acquire);
         auto const age = b.current_stamp();
         // relaxed: written before the stamp that was just read
@@ -102,8 +102,9 @@ private:
             typename platform::read_section const alive;
             auto const wait = b.wait.load(platform::acquire);        // acquire; pairs with enqueue
             auto* const lock = b.wait_lock.load(platform::acquire);  // acquire; pairs with enqueue
-            // acquire; pairs with dequeue: in the same wait before and after, so it is its lock
-            if ((wait & 1U) == 0 || b.wait.load(platform::acquire) != wait) return;
+            // In the same wait before and after, so it is its lock. relaxed: the acquire before it makes it
+            // as new as that
+            if ((wait & 1U) == 0 || b.wait.load(platform::relaxed) != wait) return;
             if (copied_.contains(lock)) return;
             if (!try_copy(*lock, copy)) continue;
             copied_.insert(lock);
@@ -154,17 +155,17 @@ private:
                     {reinterpret_cast<lock_type const*>(both & ~std::uintptr_t{3}),
                      static_cast<mode>(both & 3U)});
             }
-            // acquire; pairs with enqueue and dequeue
-            auto const wait = b.wait.load(platform::acquire);
+            // relaxed: the acquire loads of the list make it as new as they are
+            auto const wait = b.wait.load(platform::relaxed);
             if ((wait & 1U) == 0 || wait == copy.by.wait) break;
         }
         if (!copy.entries.empty()) lists_.push_back(std::move(copy));
     }
     void settle() {
         auto const note = [&](party const& p) {
-            // acquire; pairs with dequeue. Once a transaction: all that was copied is held against
-            // one number.
-            wait_at_end_.try_emplace(p.who, p.who->wait.load(platform::acquire));
+            // Once a transaction: all that was copied is held against one number. relaxed: what was copied,
+            // by acquire loads or under a latch, makes it as new as that is.
+            wait_at_end_.try_emplace(p.who, p.who->wait.load(platform::relaxed));
         };
         for (auto const& l : locks_) {
             for (auto const& r : l.queue) note(r.by);

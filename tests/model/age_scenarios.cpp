@@ -1,0 +1,92 @@
+// Wounds and deaths: who was told to restart, and who was told that he holds the lock, must agree.
+#include <manylock/policies/wait_die.hpp>
+#include <manylock/policies/wound_wait.hpp>
+
+#include "shapes.hpp"
+
+namespace manylock::model {
+namespace {
+
+/// An older transaction meets the holder of b, who got it on the fast path in a block and an attempt that
+/// are new: the wound must be for that attempt.
+struct new_holder : world<policies::wound_wait> {
+    new_holder() {
+        (void)transactions[2]->acquire(d);
+        (void)transactions[0]->try_acquire(d);  // draws its stamp
+    }
+    void thread(unsigned number) override {
+        if (number == 0) {
+            wait_until([this] { return reached.load(order::relaxed) != 0; });
+            run(number, [this](auto& t) { (void)(write(t, a) && write(t, b)); });
+        } else {
+            auto t = family.begin();
+            reached.store(1, order::relaxed);
+            while (!(write(t, b) && write(t, a))) t.rollback();
+            t.commit();
+        }
+    }
+};
+
+/// Whoever sees an age sees when it was drawn, as reports do.
+struct age_and_time : world<policies::wound_wait> {
+    age_and_time() { (void)transactions[2]->acquire(a.lock); }
+    void thread(unsigned number) override {
+        if (number == 0) {
+            (void)transactions[0]->try_acquire(a.lock);
+        } else {
+            family.core().shared.pool.for_each([](auto const& each) {
+                // relaxed: ordered by the stamp
+                expect(!each.current_stamp().drawn() || each.stamped_ns.load(order::relaxed) != 0,
+                       "an age and its time");
+            });
+        }
+    }
+};
+
+template <class Policy>
+void add_to(std::vector<description>& all) {
+    auto const named = [&](char const* shape) { return std::string{shape} + ' ' + Policy::name; };
+    std::vector<description> const these{
+        {.name = named("abba"), .make = made<abba<Policy>>, .schedules = 3000},
+        {.name = named("ring"), .threads = 3, .make = made<ring<Policy>>, .schedules = 3000},
+        {.name = named("any programs"),
+         .threads = 3,
+         .make = made<any_programs<Policy>>,
+         .schedules = 5000},
+        {.name = named("upgrades"), .make = made<upgrades<Policy>>, .schedules = 2000},
+        {.name = named("writer and readers"),
+         .threads = 3,
+         .make = made<writer_and_readers<Policy>>,
+         .schedules = 2000},
+        {.name = named("deadline"),
+         .threads = 3,
+         .make = made<deadline<Policy>>,
+         .schedules = 2000,
+         .clock_moves = true},
+        {.name = named("detach"), .threads = 3, .make = made<detached<Policy>>, .schedules = 2000},
+        {.name = named("single reads"),
+         .threads = 3,
+         .make = made<single_reads<Policy>>,
+         .schedules = 2000},
+        {.name = named("destroyed"),
+         .threads = 3,
+         .make = made<destroyed<Policy>>,
+         .schedules = 3000,
+         .clock_moves = true},
+    };
+    all.insert(all.end(), these.begin(), these.end());
+}
+
+}  // namespace
+
+std::vector<description> age_scenarios() {
+    std::vector<description> all{
+        {.name = "new holder", .make = made<new_holder>, .schedules = 2000},
+        {.name = "age and time", .make = made<age_and_time>, .schedules = 1000},
+    };
+    add_to<policies::wound_wait>(all);
+    add_to<policies::wait_die>(all);
+    return all;
+}
+
+}  // namespace manylock::model
