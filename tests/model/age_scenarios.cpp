@@ -43,40 +43,6 @@ struct age_and_time : world<policies::wound_wait> {
     }
 };
 
-template <class Policy>
-void add_to(std::vector<description>& all) {
-    auto const named = [&](char const* shape) { return std::string{shape} + ' ' + Policy::name; };
-    std::vector<description> const these{
-        {.name = named("abba"), .make = made<abba<Policy>>, .schedules = 3000},
-        {.name = named("ring"), .threads = 3, .make = made<ring<Policy>>, .schedules = 3000},
-        {.name = named("any programs"),
-         .threads = 3,
-         .make = made<any_programs<Policy>>,
-         .schedules = 5000},
-        {.name = named("upgrades"), .make = made<upgrades<Policy>>, .schedules = 2000},
-        {.name = named("writer and readers"),
-         .threads = 3,
-         .make = made<writer_and_readers<Policy>>,
-         .schedules = 2000},
-        {.name = named("deadline"),
-         .threads = 3,
-         .make = made<deadline<Policy>>,
-         .schedules = 2000,
-         .clock_moves = true},
-        {.name = named("detach"), .threads = 3, .make = made<detached<Policy>>, .schedules = 2000},
-        {.name = named("single reads"),
-         .threads = 3,
-         .make = made<single_reads<Policy>>,
-         .schedules = 2000},
-        {.name = named("destroyed"),
-         .threads = 3,
-         .make = made<destroyed<Policy>>,
-         .schedules = 3000,
-         .clock_moves = true},
-    };
-    all.insert(all.end(), these.begin(), these.end());
-}
-
 }  // namespace
 
 std::vector<description> age_scenarios() {
@@ -84,8 +50,8 @@ std::vector<description> age_scenarios() {
         {.name = "new holder", .make = made<new_holder>, .schedules = 2000},
         {.name = "age and time", .make = made<age_and_time>, .schedules = 1000},
     };
-    add_to<policies::wound_wait>(all);
-    add_to<policies::wait_die>(all);
+    add_shapes<policies::wound_wait>(all);
+    add_shapes<policies::wait_die>(all);
     return all;
 }
 

@@ -83,6 +83,9 @@ struct weakening {
 
 /// A number above 0 from the environment; ends the program with a sentence if it is none.
 [[nodiscard]] std::uint64_t setting(char const* variable, std::uint64_t otherwise);
+/// Fails the running test case for each scenario that fails. MANYLOCK_MODEL_FACTOR=N: N times as many random
+/// schedules; MANYLOCK_MODEL_FIRST: the first of them. `only`: the name of the only scenario to run; null: all.
+void explore_all(std::vector<description> const& scenarios, char const* only);
 /// MANYLOCK_MODEL_SCENARIO: the name of the only scenario to run; null for all.
 [[nodiscard]] char const* chosen_scenario();
 

@@ -17,18 +17,6 @@ std::vector<description> all_scenarios() {
     return all;
 }
 
-std::uint64_t setting(char const* variable, std::uint64_t otherwise) {
-    char const* const text = std::getenv(variable);
-    if (text == nullptr) return otherwise;
-    char* end = nullptr;
-    auto const n = std::strtoull(text, &end, 10);
-    if (*text < '1' || *text > '9' || *end != '\0') {
-        std::fprintf(stderr, "%s is '%s': it must be a number above 0\n", variable, text);
-        std::exit(2);
-    }
-    return n;
-}
-
 char const* chosen_scenario() {
     char const* const chosen = std::getenv("MANYLOCK_MODEL_SCENARIO");
     if (chosen == nullptr) return nullptr;
@@ -42,29 +30,8 @@ char const* chosen_scenario() {
 
 namespace {
 
-std::uint64_t schedules_in_all = 0;
-
-/// MANYLOCK_MODEL_FACTOR=N: N times as many random schedules. MANYLOCK_MODEL_SCENARIO=NAME: that one only,
-/// from schedule MANYLOCK_MODEL_FIRST on.
 void explore_all(std::vector<description> const& scenarios) {
-    auto const factor = setting("MANYLOCK_MODEL_FACTOR", 1);
-    auto const first = setting("MANYLOCK_MODEL_FIRST", 1);
-    auto const* const chosen = chosen_scenario();
-    for (auto const& s : scenarios) {
-        if (chosen != nullptr && s.name != chosen) continue;
-        bool const sampled = s.how == search::sampled;
-        auto const result =
-            explore(s, sampled ? s.schedules * factor : s.schedules, {}, true, first);
-        schedules_in_all += result.schedules;
-        INFO(result.report, "\nAgain: MANYLOCK_MODEL_SCENARIO='", s.name,
-             "' MANYLOCK_MODEL_FIRST=", first + result.schedules - 1,
-             " test-model -tc='schedules*'");
-        CHECK_MESSAGE(!result.failed, s.name);
-        CHECK_MESSAGE((sampled || result.failed || result.complete), s.name,
-                      " has more schedules than expected: ", s.schedules);
-    }
-    std::printf("model schedules: %llu\n", static_cast<unsigned long long>(schedules_in_all));
-    schedules_in_all = 0;
+    explore_all(scenarios, chosen_scenario());
 }
 
 TEST_CASE("schedules of lock word and queue") {

@@ -199,4 +199,31 @@ struct destroyed : world<Policy> {
     }
 };
 
+/// All shapes that fit what the policy needs, each under the name `shape POLICY`.
+template <class Policy>
+void add_shapes(std::vector<description>& all) {
+    auto const add = [&all](char const* shape, std::unique_ptr<scenario> (*make)(),
+                            unsigned threads, std::uint64_t schedules, bool clock_moves = false) {
+        all.push_back({.name = std::string{shape} + ' ' + Policy::name,
+                       .threads = threads,
+                       .make = make,
+                       .schedules = schedules,
+                       .clock_moves = clock_moves});
+    };
+    add("abba", made<abba<Policy>>, 2, 3000);
+    add("ring", made<ring<Policy>>, 3, 3000);
+    add("any programs", made<any_programs<Policy>>, 3, 5000);
+    if constexpr (!Policy::needs
+                       .rank) {  // where two that upgrade only try, they may do so for ever
+        add("upgrades", made<upgrades<Policy>>, 2, 2000);
+    }
+    add("writer and readers", made<writer_and_readers<Policy>>, 3, 2000);
+    add("deadline", made<deadline<Policy>>, 3, 2000, true);
+    add("detach", made<detached<Policy>>, 3, 2000);
+    add("single reads", made<single_reads<Policy>>, 3, 2000);
+    if constexpr (!Policy::needs.umbrella) {  // under one no two transactions hold something
+        add("destroyed", made<destroyed<Policy>>, 3, 3000, true);
+    }
+}
+
 }  // namespace manylock::model
