@@ -450,15 +450,11 @@ private:
     std::unique_ptr<space_type> space_;
 };
 
-/// TSan has little to see here, as only one thread runs at a time, and its build is the slowest: two
-/// policies are enough there.
-#ifdef MANYLOCK_TSAN
+/// Dear to compile under a sanitizer, and the policies differ little in what memory they touch: two are enough
+/// there.
 template <class P>
-constexpr bool space_too = P::needs.umbrella || std::is_same_v<P, manylock::policies::wound_wait>;
-#else
-template <class P>
-constexpr bool space_too = true;
-#endif
+constexpr bool space_too = !manylock::test::sanitized || P::needs.umbrella ||
+                           std::is_same_v<P, manylock::policies::wound_wait>;
 
 /// Lines of the address space's sources that acquire a lock, as injection names them.
 std::set<std::string> acquiring_lines() {
