@@ -164,6 +164,8 @@ int soak(soak_options const& chosen) {
                 std::lock_guard const guard(running_mutex);
                 running = again;
             }
+            // Said before: what ends the process, a sanitizer's finding say, leaves no time to say it after.
+            std::cout << "round " << n + 1 << ": " << again << std::endl;
             auto const row = carry_out(chosen, round, programs);
             say(n, round, row);
             ++sum.rounds;

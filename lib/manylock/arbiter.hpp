@@ -172,17 +172,17 @@ private:
             if (r.holding && me.is_victim()) return leave(me, r, policy::reason);
         }
         if constexpr (Config::needs.holders) {
-            if (r.holding && me.is_wounded()) return leave(me, r, policy::reason);
-            if (r.holding && dies_in_queue(me, r)) return leave(me, r, policy::reason);
+            if (r.holding && me.is_wounded()) return give_up(shared, me, r, policy::reason);
+            if (r.holding && dies_in_queue(me, r)) return give_up(shared, me, r, policy::reason);
         }
         if (cancelled) return give_up(shared, me, r, status::cancelled);
         if (late) return give_up(shared, me, r, status::timed_out);
         return status::busy;
     }
-    /// Leaves of its own accord. Not between a detector's last look at a cycle and its choice of a victim,
+    /// Leaves for another reason than being a cycle's victim. Not between a detector's last look at a cycle and its choice of a victim,
     /// or that one would restart for a cycle which is gone.
     static acquire_result give_up(shared_state& shared, block& me, request_type const& r,
-                                  status result) noexcept {
+                                  acquire_result result) noexcept {
         if constexpr (Config::needs.held_list) {
             std::lock_guard const nobody_chooses{shared.choosing};
             return leave(me, r, result);

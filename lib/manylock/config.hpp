@@ -15,7 +15,8 @@ struct options {
     /// Yields after the spin, before the waiter parks.
     unsigned yield_limit = 16;
     /// Restarts of one transaction after which it waits for its turn: of those who have had so many, one runs
-    /// at a time. Only under policies that do not promise that the eldest never restarts (decision 19).
+    /// at a time. 0: from the first on. Only under policies that do not promise that the eldest never restarts
+    /// (decision 19).
     unsigned patience = 64;
     /// Every transaction's held locks are readable by a wait-for snapshot, under any policy. Costs what
     /// cycle_detection's held-lock list costs. Without it a snapshot shows the locks that are waited for.

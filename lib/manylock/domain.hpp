@@ -26,7 +26,9 @@ namespace manylock {
 
 /// How domain::run retries.
 struct retry_options {
-    std::uint64_t max_attempts = 0;  ///< 0: until it commits. Reached: run throws `abandoned`.
+    /// 0: until it commits. Reached: run throws `abandoned`. Fewer than options::patience: callers that begin
+    /// anew at once can keep each other from committing, under policies that spare nobody.
+    std::uint64_t max_attempts = 0;
     /// Called after each restart, holding nothing, before the wait for the contending lock.
     std::function<void(restart_reason, std::uint64_t attempt)> on_restart{};
 };

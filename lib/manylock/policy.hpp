@@ -25,7 +25,9 @@ struct policy_needs {
 /// that the caller asks for, and `stale`, are nobody's promise.
 struct policy_promises {
     bool never_restarts = false;
-    bool eldest_never_restarts = false;    ///< so every transaction becomes eldest and commits
+    /// So every transaction becomes eldest and commits. Without it the engine lets transactions that restart
+    /// each other take turns (decision 19); promised wrongly, nothing ends a livelock.
+    bool eldest_never_restarts = false;
     bool bounded_restarts = false;         ///< of one transaction: at most restart_bound()
     bool only_cycles_restart = false;      ///< waiting instead would have closed a cycle
     bool in_order_never_restarts = false;  ///< where all acquire exclusively and in rank order

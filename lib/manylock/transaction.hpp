@@ -121,7 +121,10 @@ public:
     void rollback();
 
     /// Releases everything now, ahead of rollback(). Requires: must_restart().
-    void release_everything() noexcept { release_all(); }
+    void release_everything() noexcept {
+        release_all();
+        end_turn();
+    }
 
     /// 1 in the first attempt.
     [[nodiscard]] std::uint64_t attempt() const noexcept { return block_->restarts + 1; }

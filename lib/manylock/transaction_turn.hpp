@@ -14,7 +14,7 @@ template <class Config>
 bool basic_transaction<Config>::await_turn() {
     if constexpr (Config::takes_turns) {
         auto& me = *block_;
-        if (me.restarts != Config::knobs.patience) return false;
+        if (me.has_turn || me.restarts < Config::knobs.patience) return false;
         pin_.leave();  // nothing may be kept alive through so long a wait
         if (!core_->turn.try_exclusive(me)) {
             (void)arbiter::acquire(core_->shared, me,

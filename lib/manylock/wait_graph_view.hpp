@@ -90,6 +90,7 @@ public:
             if (lock == nullptr || !lock->has_waiters()) continue;
             scan(*lock, n, nullptr, held_mode, report);
         }
+        // Begins behind n.who, so it does not look into `wanted`, which may be a later wait's.
         if (go_on && still_in(n)) scan(*wanted, n, n.who, wanted_mode, report);
     }
     [[nodiscard]] static bool still_in(node n) noexcept {

@@ -76,10 +76,10 @@ public:
                 before = before == head ? nullptr : ahead;
             }
         }
-        // (Q5) release; pairs (Q3) and the view's load: who sees these sees that our last wait is over
+        // (Q5) release; pairs (Q3) and a snapshot's load: who sees these sees that our last wait is over
         me.next.store(after, platform::release);
         me.wait_lock.store(&lock, platform::release);
-        // (Q6) release; pairs with the acquire of `wait` in queued() and in the graph view: they see the
+        // (Q6) release; pairs with the acquire of `wait` in the graph view and in snapshots: they see the
         // request whole. The load is relaxed: nobody else changes it while we are not queued.
         me.wait.store(me.wait.load(platform::relaxed) + 1, platform::release);
         if (before == nullptr) {

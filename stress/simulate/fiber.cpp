@@ -1,8 +1,8 @@
 #include "fiber.hpp"
 
 #include <cxxabi.h>
+#include <sys/mman.h>
 
-#include <cstdlib>
 #include <new>
 #include <utility>
 #include <vector>
@@ -26,19 +26,23 @@ namespace manylock::simulate {
 namespace {
 
 constexpr std::size_t stack_size = 256 * 1024;
+constexpr std::size_t guard_size = 4096;
 
 /// Stacks that are not in use. A thread's own, like the fibers on them.
 class stack_pool {
 public:
     ~stack_pool() {
-        for (auto* const s : free_) std::free(s);
+        for (auto* const s : free_) unmap(s);
     }
     void* take() {
         if (free_.empty()) {
             free_.reserve(free_.capacity() + 1);
-            auto* const fresh = std::aligned_alloc(4096, stack_size);
-            if (fresh == nullptr) throw std::bad_alloc{};
-            return fresh;
+            // The lowest page stays out of reach: an overflow must not go on into something else.
+            auto* const fresh = ::mmap(nullptr, guard_size + stack_size, PROT_READ | PROT_WRITE,
+                                       MAP_PRIVATE | MAP_ANONYMOUS | MAP_STACK, -1, 0);
+            if (fresh == MAP_FAILED) throw std::bad_alloc{};
+            ::mprotect(fresh, guard_size, PROT_NONE);
+            return static_cast<char*>(fresh) + guard_size;
         }
         auto* const s = free_.back();
         free_.pop_back();
@@ -51,11 +55,14 @@ public:
         try {
             free_.push_back(stack);
         } catch (...) {
-            std::free(stack);
+            unmap(stack);
         }
     }
 
 private:
+    static void unmap(void* stack) noexcept {
+        ::munmap(static_cast<char*>(stack) - guard_size, guard_size + stack_size);
+    }
     std::vector<void*> free_;
 };
 

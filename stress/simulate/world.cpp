@@ -76,6 +76,11 @@ bool world::choose(bool can_go_on) {
     }
     if ((ready_ | timed_) == 0) return false;
     next_ = who_->pick({ready_ | timed_, running_, can_go_on});
+    if (next_ >= threads_.size() || ((ready_ | timed_) & bit(next_)) == 0) {
+        next_ = static_cast<unsigned>(std::countr_zero(ready_ | timed_));
+        fail(outcome::broken,
+             "the same choices gave another run: the scenario is not deterministic");
+    }
     taken_.add(next_);
     if ((timed_ & bit(next_)) != 0) {  // its time has come
         timed_ &= ~bit(next_);

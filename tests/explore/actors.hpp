@@ -74,6 +74,7 @@ public:
                 bool const marked = txns_[i] != nullptr && txns_[i]->marked_for_restart();
                 if (marked && !w.marked) onlooker_.check_victim(w, edges());
                 w.marked = marked;
+                w.was_marked = w.was_marked || marked;
             }
         }
     }
@@ -99,10 +100,19 @@ public:
     }
 
 private:
-    enum class ending : std::uint8_t { done, failed, restart };
+    struct script_throws {};
+    enum class ending : std::uint8_t { done, thrown, restart };
 
     // --- what the threads do ------------------------------------------------------------------------
     void perform(worker& w, txn_type*& mine, transaction const& what) {
+        std::size_t self = 0;
+        try {
+            carry_out(w, mine, what, self);
+        } catch (script_throws const&) {  // which has ended the transaction on its way
+        }
+        onlooker_.ended(self, world::active().now());
+    }
+    void carry_out(worker& w, txn_type*& mine, transaction const& what, std::size_t& self) {
         auto txn = domain_->begin();
         mine = &txn;
         w.live = true;
@@ -110,6 +120,7 @@ private:
         w.restarts = 0;
         for (;;) {
             w.begun_at = world::active().now();
+            w.was_marked = false;
             auto const how = attempt(w, txn, what);
             auto const contending = std::exchange(w.wanted, std::nullopt);
             if (how == ending::restart && txn.last_restart() != restart_reason::stale) {
@@ -119,14 +130,14 @@ private:
             if (how == ending::restart) ++onlooker_.restarts;  // the object is gone: so is the work
             look_at_ages();
             mine = nullptr;
-            auto const self = onlooker_.begin_to_end(w);
+            self = onlooker_.begin_to_end(w);
+            if (how == ending::thrown) throw script_throws{};
             if (how == ending::done) {
                 ++onlooker_.commits;
                 txn.commit();
             } else {
                 txn.abandon();
             }
-            onlooker_.ended(self, world::active().now());
             return;
         }
     }
@@ -134,7 +145,7 @@ private:
         for (auto const& s : what) {
             auto& lock = locks_[s.lock];
             switch (s.what) {
-                case action::fail: return ending::failed;
+                case action::fail: return ending::thrown;
                 case action::inject:
                     if (w.restarts > 0) break;
                     (void)txn.restart_because(restart_reason::injected);

@@ -63,8 +63,13 @@ constexpr auto relaxed = simulate::simulated::relaxed;
 
 TEST_CASE("exhaustive: every interleaving once, as many as can be counted by hand") {
     // Two threads of n operations each: with enough preemptions all (2n choose n) orders.
-    for (auto const& [count, orders] :
-         std::vector<std::pair<int, std::size_t>>{{1, 2}, {2, 6}, {3, 20}, {4, 70}}) {
+    struct counted {
+        int count;
+        std::size_t orders;
+        std::uint64_t segments;
+    };
+    for (auto const& [count, orders, segments] :
+         {counted{1, 2, 6}, counted{2, 6, 20}, counted{3, 20, 70}, counted{4, 70, 252}}) {
         int const n = count;  // a binding cannot be captured
         std::set<std::string> seen;
         std::string order;
@@ -96,6 +101,8 @@ TEST_CASE("exhaustive: every interleaving once, as many as can be counted by han
         CHECK(result.exhausted);
         CHECK_FALSE(result.found);
         CHECK(seen.size() == orders);
+        // What comes before a thread's first operation is a segment of its own: (2n + 2 choose n + 1).
+        CHECK(result.schedules == segments);
     }
 }
 

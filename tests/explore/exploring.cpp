@@ -23,7 +23,8 @@ std::uint64_t number(char const* name, std::uint64_t otherwise) {
     char* end = nullptr;
     auto const value = std::strtoull(text.c_str(), &end, 0);
     if (*end != '\0') {
-        throw std::invalid_argument{std::string{name} + "='" + text + "': expected a whole number"};
+        std::fprintf(stderr, "%s is '%s': it must be a whole number\n", name, text.c_str());
+        std::exit(2);
     }
     return value;
 }
@@ -74,11 +75,13 @@ std::string schedule_to_replay() {
     return environment("MANYLOCK_SCHEDULE");
 }
 
-std::string replay_command(std::string_view script, simulate::schedule const& how) {
+std::string replay_command(std::string_view policy, std::string_view script,
+                           simulate::schedule const& how) {
     std::string program;
     std::getline(std::ifstream{"/proc/self/cmdline"}, program, '\0');
     return "replay: MANYLOCK_SCRIPT='" + std::string{script} + "' MANYLOCK_SCHEDULE='" +
-           how.text() + "' " + program + " '-tc=replays the schedule*'";
+           how.text() + "' " + program + " '-tc=replays the schedule*<" + std::string{policy} +
+           ">'";
 }
 
 }  // namespace explore

@@ -23,6 +23,7 @@ void count_schedules(std::uint64_t n, simulate::strategy by, bool exhausted);
 [[nodiscard]] std::string script_to_replay();
 [[nodiscard]] std::string schedule_to_replay();
 /// The one command that runs it again.
-[[nodiscard]] std::string replay_command(std::string_view script, simulate::schedule const& how);
+[[nodiscard]] std::string replay_command(std::string_view policy, std::string_view script,
+                                         simulate::schedule const& how);
 
 }  // namespace explore

@@ -64,6 +64,9 @@ void onlooker::check_restart(worker& w, manylock::restart_reason reason) {
     if (promises_.in_order_never_restarts && script_.in_order()) {
         broken(name(w) + " restarts, although all acquire in order");
     }
+    if (promises_.only_cycles_restart && !w.was_marked) {
+        broken(name(w) + " restarts, and was never chosen as the victim of a cycle");
+    }
     std::uint64_t elders = 0;
     bool elder_lived = false;
     for (auto const& other : workers) {

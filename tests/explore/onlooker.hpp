@@ -30,6 +30,7 @@ struct worker {
     std::uint64_t restarts = 0;  ///< of the present transaction
     bool live = false;           ///< in a transaction that has not begun to end
     bool marked = false;         ///< told to restart
+    bool was_marked = false;     ///< at some time of the present attempt
     bool ended = false;
 
     [[nodiscard]] bool holds(unsigned lock) const noexcept;

@@ -86,7 +86,8 @@ struct weakening {
 /// Fails the running test case for each scenario that fails. MANYLOCK_MODEL_FACTOR=N: N times as many random
 /// schedules; MANYLOCK_MODEL_FIRST: the first of them. `only`: the name of the only scenario to run; null: all.
 void explore_all(std::vector<description> const& scenarios, char const* only);
-/// MANYLOCK_MODEL_SCENARIO: the name of the only scenario to run; null for all.
-[[nodiscard]] char const* chosen_scenario();
+/// MANYLOCK_MODEL_SCENARIO: the name of the only scenario to run; null for all. Ends the program with a sentence
+/// if none of `all` has it.
+[[nodiscard]] char const* chosen_of(std::vector<description> const& all);
 
 }  // namespace manylock::model

@@ -6,8 +6,6 @@
 //     MANYLOCK_MODELS(my::policy)
 #pragma once
 
-#include <cstdlib>
-
 #include <doctest/doctest.h>
 
 #include "shapes.hpp"

@@ -20,6 +20,17 @@ std::uint64_t setting(char const* variable, std::uint64_t otherwise) {
     return n;
 }
 
+char const* chosen_of(std::vector<description> const& all) {
+    char const* const chosen = std::getenv("MANYLOCK_MODEL_SCENARIO");
+    if (chosen == nullptr) return nullptr;
+    for (auto const& s : all) {
+        if (s.name == chosen) return chosen;
+    }
+    std::fprintf(stderr, "MANYLOCK_MODEL_SCENARIO is '%s': there is no scenario of that name\n",
+                 chosen);
+    std::exit(2);
+}
+
 void explore_all(std::vector<description> const& scenarios, char const* only) {
     std::uint64_t schedules_in_all = 0;
     auto const factor = setting("MANYLOCK_MODEL_FACTOR", 1);
@@ -32,7 +43,7 @@ void explore_all(std::vector<description> const& scenarios, char const* only) {
         schedules_in_all += result.schedules;
         INFO(result.report, "\nAgain: MANYLOCK_MODEL_SCENARIO='", s.name,
              "' MANYLOCK_MODEL_FIRST=", first + result.schedules - 1,
-             " test-model -tc='schedules*'");
+             " and this program with -tc='schedules*'");
         CHECK_MESSAGE(!result.failed, s.name);
         CHECK_MESSAGE((sampled || result.failed || result.complete), s.name,
                       " has more schedules than expected: ", s.schedules);

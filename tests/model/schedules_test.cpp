@@ -17,21 +17,10 @@ std::vector<description> all_scenarios() {
     return all;
 }
 
-char const* chosen_scenario() {
-    char const* const chosen = std::getenv("MANYLOCK_MODEL_SCENARIO");
-    if (chosen == nullptr) return nullptr;
-    for (auto const& s : all_scenarios()) {
-        if (s.name == chosen) return chosen;
-    }
-    std::fprintf(stderr, "MANYLOCK_MODEL_SCENARIO is '%s': there is no scenario of that name\n",
-                 chosen);
-    std::exit(2);
-}
-
 namespace {
 
 void explore_all(std::vector<description> const& scenarios) {
-    explore_all(scenarios, chosen_scenario());
+    explore_all(scenarios, chosen_of(all_scenarios()));
 }
 
 TEST_CASE("schedules of lock word and queue") {

@@ -147,7 +147,7 @@ MANYLOCK_MUTANT(gives_up_while_one_chooses, cycle_detection)
 template <>
 manylock::acquire_result
 manylock::detail::arbiter<manylock::detail::gives_up_while_one_chooses_config>::give_up(
-    shared_state&, block& me, request_type const& r, status result) noexcept {
+    shared_state&, block& me, request_type const& r, acquire_result result) noexcept {
     return leave(me, r, result);
 }
 MANYLOCK_PLANT(gives_up_while_one_chooses, cycle_detection,

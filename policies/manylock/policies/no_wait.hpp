@@ -1,6 +1,6 @@
 // No-wait [BHG87]. Whoever meets a conflict while it holds something restarts.
 //
-// Guarantees  N1 nobody waits while holding: no cycle can form, in any lock order.
+// Guarantees  N1 nobody waits while it holds a lock: no cycle can form, in any lock order.
 //             The system makes progress, by turns (decision 19); a single transaction may starve.
 // Costs       nothing but the lock word. Many restarts when locks are held for long; the restarted
 //             transaction waits, holding nothing, for the lock that it could not have.
