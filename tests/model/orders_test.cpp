@@ -11,6 +11,10 @@
 #include <cstdlib>
 #include <cstring>
 #include <fstream>
+#include <string_view>
+#include <set>
+#include <regex>
+#include <filesystem>
 #include <map>
 #include <string>
 #include <thread>
@@ -238,6 +242,44 @@ TEST_CASE("orders weakened one by one") {
         std::count_if(trials.begin(), trials.end(), [](trial const& t) { return t.may_survive; }));
     std::printf("weakened orders: %zu/%zu killed\n", killed, trials.size() - listed);
     std::printf("orders that nothing can catch: %zu, listed in survivors.txt\n", listed);
+}
+
+/// So that none drops out in silence: an order that no scenario executes could not be weakened either.
+TEST_CASE("orders in the sources are executed") {
+    weakened_engine const engine;
+    std::map<std::string, std::set<unsigned>> executed;  // by file, below the project's folder
+    std::string const root = MANYLOCK_SOURCE_DIR "/";
+    for (auto const& s : sites()) {
+        auto const at = std::string_view{s.at.file}.find("lib/manylock/");
+        if (at == std::string_view::npos || weaker_than(s).empty()) continue;
+        executed[s.at.file + at].insert(s.at.line);
+    }
+    REQUIRE(executed.size() > 10);
+    std::regex const spelt{R"(\b[pP]latform::(acquire|release|acq_rel|seq_cst|fence)\b)"};
+    unsigned orders = 0;
+    for (auto const* const folder : {"lib/manylock", "lib/manylock/platform"}) {
+        for (auto const& entry : std::filesystem::directory_iterator{root + folder}) {
+            auto const name = std::string{folder} + '/' + entry.path().filename().string();
+            // Native only, or retired memory, whose order is liburcu's.
+            if (name.find("/concept.hpp") != std::string::npos ||
+                name.find("/recycler.hpp") != std::string::npos || !entry.is_regular_file()) {
+                continue;
+            }
+            std::ifstream file{entry.path()};
+            std::string line;
+            for (unsigned number = 1; std::getline(file, line); ++number) {
+                if (!std::regex_search(line.substr(0, line.find("//")), spelt)) continue;
+                ++orders;
+                // The call may begin on a line above.
+                auto const& lines = executed[name];
+                auto const from = lines.lower_bound(number < 3 ? 1 : number - 2);
+                CHECK_MESSAGE((from != lines.end() && *from <= number), name, ":", number,
+                              ": no scenario executes ", line);
+            }
+        }
+    }
+    std::printf("orders in the sources: %u, all executed\n", orders);
+    CHECK(orders > 40);
 }
 
 }  // namespace
