@@ -11,7 +11,8 @@ stress_packages=(
 
 # What all tests need on top. clang is the second compiler, graphviz draws the wait-for graphs.
 test_packages=(
-    "${stress_packages[@]}" doctest-dev relacy-dev libbenchmark-dev graphviz:dot python3:python3 clang:clang++ libclang-rt-dev
+    "${stress_packages[@]}" doctest-dev libboost-context-dev relacy-dev libbenchmark-dev
+    graphviz:dot python3:python3 clang:clang++ libclang-rt-dev
 )
 
 # need_packages PACKAGE[:COMMAND]...
