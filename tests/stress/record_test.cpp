@@ -6,8 +6,9 @@
 #include <cstdlib>
 #include <doctest/doctest.h>
 #include <filesystem>
+#include <fstream>
 #include <string>
-#include <thread>
+#include <sys/stat.h>
 #include <vector>
 
 namespace manylock::stress::testing {
@@ -85,10 +86,12 @@ TEST_SUITE("stress/record") {
         }
         temporary_directory const place;
         auto const mark = place / "mark";
+        REQUIRE(::mkfifo(mark.c_str(), 0600) == 0);
         child running(recording({(place / "new").string(), "--", "/bin/sh", "-c",
                                  "echo begun >" + mark.string() + "; sleep 60"}),
                       nullptr, true);
-        while (!std::filesystem::exists(mark)) std::this_thread::yield();
+        std::string begun;
+        std::getline(std::ifstream{mark}, begun);  // a pipe: waits for the command without spinning
         CHECK(::kill(running.pid(), SIGTERM) == 0);
         auto const result = running.wait();
         CAPTURE(result.err);
