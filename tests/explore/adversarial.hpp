@@ -134,4 +134,4 @@ void adversarial(conformance::cases<P> enter) {
 /// The adversarial suite alone. At namespace scope.
 #define MANYLOCK_EXPLORES(...)                                                 \
     [[maybe_unused]] static bool const DOCTEST_ANONYMOUS(manylock_explores_) = \
-        (explore::adversarial(conformance::cases<__VA_ARGS__>{"adversarial"}), true)
+        (explore::adversarial(conformance::cases<__VA_ARGS__>{"adversarial"}), true);
