@@ -18,6 +18,8 @@ log_session::log_session(std::string const& level) {
 }
 
 log_session::~log_session() {
+    // Lives until the logging thread has been joined, which may still be reading from it.
+    auto const last = spdlog::default_logger();
     spdlog::shutdown();
 }
 

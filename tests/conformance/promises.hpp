@@ -85,10 +85,7 @@ std::uint64_t restarts_in_chain(bool first_is_eldest) {
     for (std::size_t i = 0; i < 3; ++i) REQUIRE(txns[i].acquire(locks[i]));
     std::array<actor, 2> actors;
     auto const asks = [&](std::size_t i) {
-        return actors[i].does([&, i] {
-            (void)txns[i].acquire(locks[i + 1]);
-            txns[i].abandon();
-        });
+        return actors[i].does([&, i] { (void)txns[i].acquire(locks[i + 1]); });
     };
     auto middle = asks(1);
     until([&] { return is_ready(middle) || locks[2].waiter_count() == 1; });
@@ -98,7 +95,9 @@ std::uint64_t restarts_in_chain(bool first_is_eldest) {
     until([&] { return is_ready(middle) || !txns[1].marked_for_restart(); });
     txns[2].abandon();
     middle.get();
+    txns[1].abandon();  // not by its own thread, since it is looked at above
     first.get();
+    txns[0].abandon();
     return domain.stats().restarts();
 }
 

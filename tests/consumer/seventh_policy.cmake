@@ -9,6 +9,7 @@ endfunction()
 file(REMOVE_RECURSE "${WORK}")
 file(COPY "${SOURCE}/CMakeLists.txt" "${SOURCE}/lib" "${SOURCE}/policies" "${SOURCE}/tests"
     DESTINATION "${WORK}/source")
+file(COPY "${SOURCE}/stress/simulate" "${SOURCE}/stress/random.hpp" DESTINATION "${WORK}/source/stress")
 set(policies "${WORK}/source/policies/manylock/policies")
 file(COPY "${SOURCE}/tests/examples/wound_die.hpp" DESTINATION "${policies}")
 file(APPEND "${policies}/registry.hpp" "MANYLOCK_REGISTER_POLICY(wound_die)\n")
