@@ -9,13 +9,8 @@
 
 #include <boost/context/fiber.hpp>
 
-#if defined(__SANITIZE_ADDRESS__)
-#define MANYLOCK_ASAN 1
-#elif defined(__has_feature)
-#if __has_feature(address_sanitizer)
-#define MANYLOCK_ASAN 1
-#endif
-#endif
+#include <manylock/platform/sanitizers.hpp>
+
 #ifdef MANYLOCK_ASAN
 #include <sanitizer/asan_interface.h>
 #include <sanitizer/common_interface_defs.h>

@@ -5,37 +5,14 @@
 #include "naive_model.hpp"
 #include "random_operations.hpp"
 #include "serial_space.hpp"
+#include "small_space.hpp"
 
 #include <doctest/doctest.h>
 
 namespace {
 
 using namespace manylock::address_space;
-
-constexpr address base = 0x10000000;
-constexpr std::size_t window_pages = 64;
-constexpr std::size_t stack_page = 460;  // the guard gap reaches into the window's upper end
-constexpr std::size_t all_pages = 480;
-
-mm_globals small_globals() {
-    mm_globals g;
-    g.start_brk = base + 70 * page_size + 0x123;
-    g.brk = g.start_brk;
-    g.start_stack = base + stack_page * page_size + 8;
-    g.mmap_floor = base;
-    g.mmap_base = base + window_pages * page_size;
-    return g;
-}
-
-operation add_stack() {
-    operation op;
-    op.what = call::map;
-    op.start = base + stack_page * page_size;
-    op.length = 4 * page_size;
-    op.prot = abi::prot_read | abi::prot_write;
-    op.flags = abi::map_private | abi::map_anonymous | abi::map_fixed | abi::map_growsdown;
-    return op;
-}
+using namespace manylock::address_space::small;
 
 void run_seed(std::uint64_t seed, std::size_t steps) {
     serial_space space{small_globals()};

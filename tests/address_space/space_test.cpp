@@ -7,6 +7,7 @@
 #include "naive_comparison.hpp"
 #include "naive_model.hpp"
 #include "random_operations.hpp"
+#include "small_space.hpp"
 
 #include <manylock/address_space/space.hpp>
 #include <manylock/policies/cycle_detection.hpp>
@@ -27,36 +28,13 @@
 namespace {
 
 using namespace manylock::address_space;
+using namespace manylock::address_space::small;
 namespace policies = manylock::policies;
-
-constexpr address base = 0x10000000;
-constexpr std::size_t window_pages = 64;
-constexpr std::size_t stack_page = 460;
-constexpr std::size_t all_pages = 480;
 
 #define ALL_POLICIES                                                                         \
     policies::umbrella, policies::wound_wait, policies::wait_die, policies::cycle_detection, \
         policies::lock_ordering, policies::no_wait
 
-mm_globals small_globals() {
-    mm_globals g;
-    g.start_brk = base + 70 * page_size + 0x123;
-    g.brk = g.start_brk;
-    g.start_stack = base + stack_page * page_size + 8;
-    g.mmap_floor = base;
-    g.mmap_base = base + window_pages * page_size;
-    return g;
-}
-
-operation add_stack() {
-    operation op;
-    op.what = call::map;
-    op.start = base + stack_page * page_size;
-    op.length = 4 * page_size;
-    op.prot = abi::prot_read | abi::prot_write;
-    op.flags = abi::map_private | abi::map_anonymous | abi::map_fixed | abi::map_growsdown;
-    return op;
-}
 /// The same without growing.
 operation add_mapping() {
     operation op = add_stack();

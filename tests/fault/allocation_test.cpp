@@ -7,6 +7,7 @@
 #include "naive_comparison.hpp"
 #include "random_operations.hpp"
 #include "serial_space.hpp"
+#include "small_space.hpp"
 
 #include <manylock/address_space/space.hpp>
 #include <manylock/graph/snapshot.hpp>
@@ -259,20 +260,11 @@ struct engine {
 };
 
 using namespace manylock::address_space;
+using namespace manylock::address_space::small;
 
 /// A few VMAs with gaps between them.
-constexpr address base = 0x10000000;
 constexpr address pages(std::uint64_t n) {
     return n * page_size;
-}
-mm_globals small_globals() {
-    mm_globals g;
-    g.start_brk = base + pages(100) + 0x123;
-    g.brk = g.start_brk;
-    g.start_stack = base + pages(600) + 8;
-    g.mmap_floor = base;
-    g.mmap_base = base + pages(64);
-    return g;
 }
 operation map(std::uint64_t first, std::uint64_t count) {
     operation op;
@@ -298,8 +290,8 @@ public:
     /// Random operations, each of which fails at each allocation before it passes, against a space of one
     /// thread that has all the memory it asks for.
     static std::uint64_t alone() {
-        space_type concurrent{small_globals()};
-        serial_space serial{small_globals()};
+        space_type concurrent{small_globals(100, 600)};
+        serial_space serial{small_globals(100, 600)};
         worker_type me;
         random_operations draw{7, base, 48};
         std::uint64_t points = 0;
@@ -325,7 +317,7 @@ public:
     }
     /// One that must wait for another, in the same place or beside it, and holds more than a few locks.
     static std::uint64_t behind() {
-        space_type space{small_globals()};
+        space_type space{small_globals(100, 600)};
         worker_type first;
         actor other;
         std::uint64_t points = 0;

@@ -7,6 +7,7 @@
 #include "support.hpp"
 
 #include "naive_comparison.hpp"
+#include "small_space.hpp"
 
 #include <manylock/address_space/space.hpp>
 
@@ -178,21 +179,12 @@ struct plain {
 // --- the address space --------------------------------------------------------------------------
 
 using namespace manylock::address_space;
+using namespace manylock::address_space::small;
 
-constexpr address base = 0x10000000;
 constexpr address pages(std::uint64_t n) {
     return n * page_size;
 }
 
-mm_globals small_globals() {
-    mm_globals g;
-    g.start_brk = base + pages(200) + 0x123;
-    g.brk = g.start_brk;
-    g.start_stack = base + pages(600) + 8;
-    g.mmap_floor = base;
-    g.mmap_base = base + pages(64);
-    return g;
-}
 operation on(call what, std::uint64_t first, std::uint64_t count) {
     operation op;
     op.what = what;
@@ -226,7 +218,7 @@ std::vector<operation> operations() {
     grow.new_length = pages(7);
     grow.flags = abi::mremap_maymove;
     auto set_break = on(call::set_break, 0, 0);
-    set_break.start = small_globals().brk + pages(3);
+    set_break.start = small_globals(200, 600).brk + pages(3);
     auto advise = on(call::advise, 21, 2);
     advise.advice = abi::madv_dontfork;
     auto lock_all = operation{};
@@ -292,11 +284,11 @@ class space_sites {
             operation unlock{};
             unlock.what = call::unlock_all;
             auto back = on(call::set_break, 0, 0);
-            back.start = small_globals().brk;
+            back.start = small_globals(200, 600).brk;
             for (auto const& op : {unlock, back, on(call::unmap, 0, 700)}) space_->apply(me, op);
             if (!space_->vmas().empty()) space_.reset();  // something was sealed
         }
-        if (!space_) space_ = std::make_unique<space_type>(small_globals());
+        if (!space_) space_ = std::make_unique<space_type>(small_globals(200, 600));
         furnish(*space_);
         REQUIRE(space_->broken_invariant().empty());
         return *space_;

@@ -20,16 +20,9 @@
 #error "manylock: the native platform needs Linux's futex"
 #endif
 
-#if defined(__SANITIZE_THREAD__)
-#define MANYLOCK_TSAN 1
-#elif defined(__has_feature)
-#if __has_feature(thread_sanitizer)
-#define MANYLOCK_TSAN 1
-#endif
-#endif
-
 #include <manylock/platform/grace.hpp>
 #include <manylock/platform/parker.hpp>
+#include <manylock/platform/sanitizers.hpp>
 #include <manylock/platform/thread_cache.hpp>
 
 namespace manylock::platform {

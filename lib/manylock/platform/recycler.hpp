@@ -8,6 +8,7 @@
 #pragma once
 
 #include <manylock/platform/native_rcu.hpp>
+#include <manylock/platform/sanitizers.hpp>
 
 #include <array>
 #include <atomic>
@@ -16,14 +17,6 @@
 #include <new>
 #include <utility>
 #include <vector>
-
-#if defined(__SANITIZE_ADDRESS__)
-#define MANYLOCK_ASAN 1
-#elif defined(__has_feature)
-#if __has_feature(address_sanitizer)
-#define MANYLOCK_ASAN 1
-#endif
-#endif
 
 namespace manylock::platform {
 
