@@ -103,7 +103,7 @@ struct fiber::state {
     std::function<void()> body;
     void* stack;
     never_destroyed own;     ///< valid while it is not running
-    never_destroyed caller;  ///< valid while it is running
+    never_destroyed caller;  ///< valid while it is running: its resumer
     exception_state exceptions;
     bool begun = false;
     bool ended = false;
@@ -113,6 +113,39 @@ struct fiber::state {
     void const* caller_bottom = nullptr;
     std::size_t caller_size = 0;
 #endif
+
+    /// Runs on from where a switch to this fiber arrives: `from` is what was left by it.
+    void arrive(boost::context::fiber&& from) {
+        if (auto* const left = std::exchange(leaving, nullptr)) {
+            left->own.value = std::move(from);
+        } else {
+            caller.value = std::move(from);
+        }
+    }
+    void prepare() {
+        if (begun) return;
+        begun = true;
+        own.value = boost::context::fiber{
+            std::allocator_arg, borrowed_stack{stack}, [this](boost::context::fiber&& from) {
+#ifdef MANYLOCK_ASAN
+                if (leaving == nullptr) {
+                    __sanitizer_finish_switch_fiber(nullptr, &caller_bottom, &caller_size);
+                } else {
+                    __sanitizer_finish_switch_fiber(nullptr, nullptr, nullptr);
+                }
+#endif
+                arrive(std::move(from));
+                body();
+                ended = true;
+#ifdef MANYLOCK_ASAN
+                __sanitizer_start_switch_fiber(nullptr, caller_bottom, caller_size);
+#endif
+                return std::move(caller.value);
+            }};
+    }
+
+    /// The fiber that a switch under way comes from; null: it comes from a resumer.
+    inline static thread_local state* leaving = nullptr;
 };
 
 fiber::fiber(std::function<void()> body) : state_{std::make_unique<state>()} {
@@ -128,33 +161,27 @@ bool fiber::ended() const noexcept {
     return state_->ended;
 }
 
+// Which fiber comes back here, and whose state it is, is known only once it has: switch_to may have handed
+// the resumer on.
 void fiber::resume() {
     auto& s = *state_;
+    exception_state own;
+    own.swap_with_runtime();
     s.exceptions.swap_with_runtime();
-    if (!s.begun) {
-        s.begun = true;
-        s.own.value = boost::context::fiber{
-            std::allocator_arg, borrowed_stack{s.stack}, [&s](boost::context::fiber&& caller) {
+    s.prepare();
 #ifdef MANYLOCK_ASAN
-                __sanitizer_finish_switch_fiber(nullptr, &s.caller_bottom, &s.caller_size);
+    void* fake = nullptr;
+    __sanitizer_start_switch_fiber(&fake, s.stack, stack_size);
 #endif
-                s.caller.value = std::move(caller);
-                s.body();
-                s.ended = true;
-#ifdef MANYLOCK_ASAN
-                __sanitizer_start_switch_fiber(nullptr, s.caller_bottom, s.caller_size);
-#endif
-                return std::move(s.caller.value);
-            }};
+    auto back = std::move(s.own.value).resume();
+    if (auto* const left = std::exchange(state::leaving, nullptr)) {
+        left->own.value = std::move(back);
+        left->exceptions.swap_with_runtime();
     }
 #ifdef MANYLOCK_ASAN
-    __sanitizer_start_switch_fiber(&s.caller_fake, s.stack, stack_size);
+    __sanitizer_finish_switch_fiber(fake, nullptr, nullptr);
 #endif
-    s.own.value = std::move(s.own.value).resume();
-#ifdef MANYLOCK_ASAN
-    __sanitizer_finish_switch_fiber(s.caller_fake, nullptr, nullptr);
-#endif
-    s.exceptions.swap_with_runtime();
+    own.swap_with_runtime();
 }
 
 void fiber::give_way() {
@@ -162,9 +189,29 @@ void fiber::give_way() {
 #ifdef MANYLOCK_ASAN
     __sanitizer_start_switch_fiber(&s.own_fake, s.caller_bottom, s.caller_size);
 #endif
-    s.caller.value = std::move(s.caller.value).resume();
+    state::leaving = &s;
+    s.arrive(std::move(s.caller.value).resume());
 #ifdef MANYLOCK_ASAN
-    __sanitizer_finish_switch_fiber(s.own_fake, &s.caller_bottom, &s.caller_size);
+    __sanitizer_finish_switch_fiber(s.own_fake, nullptr, nullptr);
+#endif
+}
+
+void fiber::switch_to(fiber& next) {
+    auto& s = *state_;
+    auto& n = *next.state_;
+    n.caller.value = std::move(s.caller.value);
+    s.exceptions.swap_with_runtime();
+    n.exceptions.swap_with_runtime();
+    n.prepare();
+#ifdef MANYLOCK_ASAN
+    n.caller_bottom = s.caller_bottom;
+    n.caller_size = s.caller_size;
+    __sanitizer_start_switch_fiber(&s.own_fake, n.stack, stack_size);
+#endif
+    state::leaving = &s;
+    s.arrive(std::move(n.own.value).resume());
+#ifdef MANYLOCK_ASAN
+    __sanitizer_finish_switch_fiber(s.own_fake, nullptr, nullptr);
 #endif
 }
 

@@ -1,46 +1,38 @@
-// The simulated platform: fibers of a world (world.hpp) instead of threads, and a scheduling point before
-// every atomic operation. Memory is sequentially consistent: orders are taken and ignored, since weak
-// memory is the model checker's part (tests/model). Time is what the world says.
+// The simulated platform: fibers instead of threads, on a kernel that either explores schedules or tells the
+// time (timed.hpp). Memory is sequentially consistent: orders are taken and ignored, since weak memory is the
+// model checker's part (tests/model).
 #pragma once
 
 #include <atomic>
 #include <chrono>
 #include <cstdint>
+#include <deque>
 #include <optional>
+#include <utility>
 
 #include <manylock/platform/concept.hpp>
 #include <manylock/platform/grace.hpp>
 #include <manylock/platform/parker.hpp>
 
+#include "access.hpp"
 #include "world.hpp"
 
 namespace manylock::simulate {
 
-/// A world's clock. Ticks are nanoseconds.
-struct world_clock {
-    using duration = std::chrono::nanoseconds;
-    using rep = duration::rep;
-    using period = duration::period;
-    using time_point = std::chrono::time_point<world_clock>;
-    static constexpr bool is_steady = true;
-    static time_point now() noexcept {
-        auto const* const w = world::current();
-        return time_point{duration{w != nullptr ? static_cast<rep>(w->now()) : 0}};
-    }
-};
-
-struct simulated {
+/// A platform on a kernel, which says what happens around each operation:
+///   touch(where, how), fence(), pause(), yield(): scheduling points, or costs;
+///   block(address, deadline), wake_one(address); call_sleep(), call_wake(): the calls of a futex;
+///   inside(): on a fiber; now(): nanoseconds; forget(where): a variable is destroyed;
+///   thread(): number of the running thread; block_cache.
+/// Outside of all fibers an operation is that of a plain variable.
+template <class Kernel>
+struct simulated_on {
     using order = std::memory_order;
     static constexpr auto relaxed = std::memory_order_relaxed;
     static constexpr auto acquire = std::memory_order_acquire;
     static constexpr auto release = std::memory_order_release;
     static constexpr auto acq_rel = std::memory_order_acq_rel;
     static constexpr auto seq_cst = std::memory_order_seq_cst;
-
-    /// Outside of a world it is a plain variable.
-    static void step() {
-        if (auto* const w = world::current()) w->step();
-    }
 
     template <class T>
     class atomic {
@@ -49,21 +41,19 @@ struct simulated {
         constexpr atomic(T value) noexcept : value_{value} {}
         atomic(atomic const&) = delete;
         atomic& operator=(atomic const&) = delete;
+        ~atomic() { Kernel::forget(this); }
 
         [[nodiscard]] T load(order) const noexcept {
-            step();
+            Kernel::touch(this, access::load);
             return value_;
         }
         void store(T value, order) noexcept {
-            step();
+            Kernel::touch(this, access::store);
             value_ = value;
         }
-        T exchange(T value, order) noexcept {
-            step();
-            return std::exchange(value_, value);
-        }
+        T exchange(T value, order) noexcept { return update(value); }
         bool compare_exchange_strong(T& expected, T desired, order, order) noexcept {
-            step();
+            Kernel::touch(this, access::update);
             if (value_ == expected) {
                 value_ = desired;
                 return true;
@@ -75,23 +65,27 @@ struct simulated {
             return compare_exchange_strong(expected, desired, success, failure);
         }
         T fetch_add(T value, order) noexcept {
-            step();
+            Kernel::touch(this, access::update);
             return std::exchange(value_, static_cast<T>(value_ + value));
         }
         T fetch_sub(T value, order) noexcept {
-            step();
+            Kernel::touch(this, access::update);
             return std::exchange(value_, static_cast<T>(value_ - value));
         }
         T fetch_and(T value, order) noexcept {
-            step();
+            Kernel::touch(this, access::update);
             return std::exchange(value_, static_cast<T>(value_ & value));
         }
         T fetch_or(T value, order) noexcept {
-            step();
+            Kernel::touch(this, access::update);
             return std::exchange(value_, static_cast<T>(value_ | value));
         }
 
     private:
+        T update(T value) noexcept {
+            Kernel::touch(this, access::update);
+            return std::exchange(value_, value);
+        }
         T value_{};
     };
     /// No scheduling point: nobody orders on a statistic.
@@ -106,64 +100,128 @@ struct simulated {
     };
     class mutex {
     public:
+        mutex() = default;
+        ~mutex() { Kernel::forget(this); }
         void lock() {
-            step();
+            Kernel::touch(this, access::update);
             while (locked_) {
-                auto* const w = world::current();
-                if (w == nullptr) return;  // of a run that was given up
-                w->block(this, nullptr);
+                if (!Kernel::inside()) return;  // of a run that was given up
+                Kernel::block(this, nullptr);
             }
             locked_ = true;
         }
         void unlock() {
-            step();
+            Kernel::touch(this, access::update);
             locked_ = false;
-            if (auto* const w = world::current()) w->wake_one(this);
+            Kernel::wake_one(this);
         }
 
     private:
         bool locked_ = false;
     };
 
+    static void fence() noexcept { Kernel::fence(); }
+    static void pause() noexcept { Kernel::pause(); }
+    static void yield() noexcept { Kernel::yield(); }
+
+    /// Ticks are nanoseconds.
+    struct clock {
+        using duration = std::chrono::nanoseconds;
+        using rep = duration::rep;
+        using period = duration::period;
+        using time_point = std::chrono::time_point<clock>;
+        static constexpr bool is_steady = true;
+        static time_point now() noexcept {
+            return time_point{duration{static_cast<rep>(Kernel::now())}};
+        }
+    };
+    using time_point = typename clock::time_point;
+    [[nodiscard]] static time_point now() noexcept { return clock::now(); }
+    [[nodiscard]] static std::uint64_t ns_between(time_point from, time_point to) noexcept {
+        return to < from ? 0 : static_cast<std::uint64_t>((to - from).count());
+    }
+
+    static void futex_wait(atomic<std::uint32_t>& word, std::uint32_t expected,
+                           time_point const* deadline) noexcept {
+        Kernel::call_sleep();
+        if (word.load(seq_cst) != expected) return;  // and goes to sleep in the same step
+        if (!Kernel::inside()) return;
+        if (deadline == nullptr) {
+            Kernel::block(&word, nullptr);
+        } else {
+            auto const at = static_cast<std::uint64_t>(deadline->time_since_epoch().count());
+            Kernel::block(&word, &at);
+        }
+    }
+    static void futex_wake(atomic<std::uint32_t>& word) noexcept {
+        Kernel::call_wake();
+        Kernel::wake_one(&word);
+    }
+    using parker = manylock::platform::futex_parker<simulated_on>;
+
+    using read_section = manylock::platform::grace_section<simulated_on>;
+    /// One for each real thread, as machines and worlds are.
+    [[nodiscard]] static manylock::platform::grace_period<simulated_on>& grace() noexcept {
+        auto& one = grace_of_thread();
+        if (!one) one.emplace();
+        return *one;
+    }
+    /// Forgets the sections of runs that were given up. Call before each run.
+    static void begin_run() noexcept { grace_of_thread().emplace(); }
+    static void wait_for_readers() noexcept {
+        if (Kernel::inside()) grace().synchronize();
+    }
+    struct restart_pin {
+        void enter() noexcept {}
+        void leave() noexcept {}
+    };
+
+    template <class Block, class Pool>
+    using block_cache = typename Kernel::template block_cache<Block, Pool>;
+
+    /// One T for each thread.
+    template <class T>
+    [[nodiscard]] static T& context_local() noexcept {
+        static thread_local std::deque<T> values;
+        auto const n = Kernel::thread();
+        while (values.size() <= n) values.emplace_back();
+        return values[n];
+    }
+
+private:
+    static std::optional<manylock::platform::grace_period<simulated_on>>& grace_of_thread() noexcept {
+        static thread_local std::optional<manylock::platform::grace_period<simulated_on>> one;
+        return one;
+    }
+};
+
+/// Exploring: a scheduling point before every operation, and a world (world.hpp) that chooses who goes on.
+struct exploring_kernel {
+    static void touch(void const*, access) { step(); }
+    static void step() {
+        if (auto* const w = world::current()) w->step();
+    }
+    static void forget(void const*) noexcept {}
     static void fence() noexcept { step(); }
     static void pause() noexcept { yield(); }
     static void yield() noexcept {
         if (auto* const w = world::current()) w->give_way();
     }
-
-    using time_point = world_clock::time_point;
-    [[nodiscard]] static time_point now() noexcept { return world_clock::now(); }
-    [[nodiscard]] static std::uint64_t ns_between(time_point from, time_point to) noexcept {
-        return static_cast<std::uint64_t>((to - from).count());
+    [[nodiscard]] static bool inside() noexcept { return world::current() != nullptr; }
+    static void call_sleep() noexcept {}
+    static void call_wake() noexcept { step(); }
+    static void block(void const* address, std::uint64_t const* deadline) {
+        world::current()->block(address, deadline);
     }
-
-    static void futex_wait(atomic<std::uint32_t>& word, std::uint32_t expected,
-                           time_point const* deadline) noexcept {
-        if (word.load(seq_cst) != expected) return;  // and goes to sleep in the same step
-        auto* const w = world::current();
-        if (w == nullptr) return;
-        if (deadline == nullptr) {
-            w->block(&word, nullptr);
-        } else {
-            auto const at = static_cast<std::uint64_t>(deadline->time_since_epoch().count());
-            w->block(&word, &at);
-        }
+    static void wake_one(void const* address) noexcept {
+        if (auto* const w = world::current()) w->wake_one(address);
     }
-    static void futex_wake(atomic<std::uint32_t>& word) noexcept {
-        step();
-        if (auto* const w = world::current()) w->wake_one(&word);
+    [[nodiscard]] static std::uint64_t now() noexcept {
+        auto const* const w = world::current();
+        return w != nullptr ? w->now() : 0;
     }
-    using parker = manylock::platform::futex_parker<simulated>;
-
-    using read_section = manylock::platform::grace_section<simulated>;
-    [[nodiscard]] static manylock::platform::grace_period<simulated>& grace() noexcept;
-    /// Forgets the sections of runs that were given up. Call before each run.
-    static void begin_run() noexcept;
-    static void wait_for_readers() noexcept;
-    struct restart_pin {
-        void enter() noexcept {}
-        void leave() noexcept {}
-    };
+    /// One for all fibers: what is followed by context is checked in native builds only.
+    [[nodiscard]] static std::size_t thread() noexcept { return 0; }
 
     /// Keeps none, so that a block wanders from thread to thread as often as it can.
     template <class Block, class Pool>
@@ -173,29 +231,9 @@ struct simulated {
         static Block* take(std::uint64_t) noexcept { return nullptr; }
         static bool keep(std::uint64_t, Block*) noexcept { return false; }
     };
-
-    /// One for all fibers: what is followed by context is checked in native builds only.
-    template <class T>
-    [[nodiscard]] static T& context_local() noexcept {
-        static thread_local T value;
-        return value;
-    }
 };
 
-namespace detail {
-inline thread_local std::optional<manylock::platform::grace_period<simulated>> simulated_grace;
-}
-inline auto simulated::grace() noexcept -> manylock::platform::grace_period<simulated>& {
-    if (!detail::simulated_grace) detail::simulated_grace.emplace();
-    return *detail::simulated_grace;
-}
-inline void simulated::begin_run() noexcept {
-    detail::simulated_grace.emplace();
-}
-inline void simulated::wait_for_readers() noexcept {
-    if (world::current() != nullptr) grace().synchronize();
-}
-
+using simulated = simulated_on<exploring_kernel>;
 static_assert(manylock::platform::platform_type<simulated>);
 
 }  // namespace manylock::simulate

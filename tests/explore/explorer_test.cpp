@@ -77,7 +77,7 @@ TEST_CASE("exhaustive: every interleaving once, as many as can be counted by han
             order.clear();
             auto const thread = [&order, n](char who) {
                 for (int i = 0; i < n; ++i) {
-                    simulate::simulated::step();
+                    simulate::exploring_kernel::step();
                     order += who;
                 }
             };
@@ -242,7 +242,7 @@ TEST_CASE(
                 try {
                     throw std::runtime_error{"mine"};
                 } catch (std::runtime_error const&) {
-                    simulate::simulated::step();  // the other throws and catches meanwhile
+                    simulate::exploring_kernel::step();  // the other throws and catches meanwhile
                     try {
                         throw;
                     } catch (std::runtime_error const& again) {
