@@ -10,6 +10,7 @@
 #include <mutex>
 
 #include <manylock/evaluation.hpp>
+#include <manylock/onlooker.hpp>
 #include <manylock/wait_graph_view.hpp>
 
 namespace manylock::detail {
@@ -57,6 +58,7 @@ public:
         me.park.reset();  // before looking for wounds: a later one leaves its poke
         marks wounded;
         if (r.holding && (me.is_wounded() || base::must_die(r, w, me, wounded))) {
+            onlooker<Config>::refused(shared, me, r);
             if (r.pin != nullptr) r.pin->enter();
             base::unlatch(r.lock, w);
             wounded.deliver();
@@ -68,6 +70,7 @@ public:
         me.wait_holding = r.holding;
         base::enqueue(r.lock, me);
         base::retest(base::next(me), me, r.wanted, wounded);
+        if (r.holding) onlooker<Config>::waits(shared, me);
         base::unlatch(r.lock, w);
         wounded.deliver();
         return wait(shared, me, r);
@@ -124,7 +127,9 @@ private:
                 if (result.what() != status::busy) return result;
             } else if (!walked) {
                 walked = true;
-                if (must_restart_after_walk(shared, me, r)) return leave(me, r, policy::reason);
+                if (must_restart_after_walk(shared, me, r)) {
+                    return leave(shared, me, r, policy::reason);
+                }
             } else if (!yielded) {
                 yielded = true;
                 yield_until_signal(me);
@@ -169,7 +174,7 @@ private:
     static acquire_result look_again(shared_state& shared, block& me, request_type const& r, bool late,
                                      bool cancelled) {
         if constexpr (Config::needs.held_list) {
-            if (r.holding && me.is_victim()) return leave(me, r, policy::reason);
+            if (r.holding && me.is_victim()) return leave(shared, me, r, policy::reason);
         }
         if constexpr (Config::needs.holders) {
             if (r.holding && me.is_wounded()) return give_up(shared, me, r, policy::reason);
@@ -185,10 +190,9 @@ private:
                                   acquire_result result) noexcept {
         if constexpr (Config::needs.held_list) {
             std::lock_guard const nobody_chooses{shared.choosing};
-            return leave(me, r, result);
+            return leave(shared, me, r, result);
         } else {
-            (void)shared;
-            return leave(me, r, result);
+            return leave(shared, me, r, result);
         }
     }
     static bool dies_in_queue(block& me, request_type const& r) noexcept {
@@ -203,12 +207,16 @@ private:
         return dies;
     }
     /// Leaves the queue with `result`, unless somebody else has decided the outcome already.
-    static acquire_result leave(block& me, request_type const& r, acquire_result result) noexcept {
+    static acquire_result leave(shared_state& shared, block& me, request_type const& r,
+                                acquire_result result) noexcept {
         typename platform::read_section alive;
         if ((me.park.signals() & (signal::granted | signal::stale)) == 0) {
             auto const w = base::latch(r.lock);
             if (me.queued()) {
-                if (result.is_restart() && r.pin != nullptr) r.pin->enter();
+                if (result.is_restart()) {
+                    onlooker<Config>::leaves_queue(shared, me);
+                    if (r.pin != nullptr) r.pin->enter();
+                }
                 base::dequeue(r.lock, me);
                 base::hand_on(r.lock, w);  // those behind us may be served now
                 return result;

@@ -30,6 +30,7 @@ struct walk_scratch {
         std::uint64_t wait = 0;      ///< the wait attempt in which the node was seen
         std::uint32_t parent = 0;    ///< index of the transaction it waits for
         bool queue_edge = false;     ///< it waits for a waiter ahead of it, not for a holder
+        bool behind_known = false;   ///< as wait_graph_view::node
     };
     std::vector<step> steps;
     std::vector<step> cycle;

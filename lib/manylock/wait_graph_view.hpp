@@ -17,6 +17,7 @@
 #include <mutex>
 #include <vector>
 
+#include <manylock/onlooker.hpp>
 #include <manylock/wait_queue.hpp>
 
 namespace manylock::detail {
@@ -34,6 +35,9 @@ public:
     struct node {
         block* who;
         std::uint64_t wait;
+        /// It was met in a queue in which everybody behind it was reported as well: whoever reported it holds,
+        /// or wants, the lock exclusively. Without this a queue of n would cost n * n looks.
+        bool behind_known = false;
     };
     enum class verdict : std::uint8_t {
         self_is_victim,  ///< the walking transaction must restart
@@ -91,7 +95,7 @@ public:
             scan(*lock, n, nullptr, held_mode, report);
         }
         // Begins behind n.who, so it does not look into `wanted`, which may be a later wait's.
-        if (go_on && still_in(n)) scan(*wanted, n, n.who, wanted_mode, report);
+        if (go_on && !n.behind_known && still_in(n)) scan(*wanted, n, n.who, wanted_mode, report);
     }
     [[nodiscard]] static bool still_in(node n) noexcept {
         // relaxed: what was read before it, by acquire loads, makes it as new as they are
@@ -114,6 +118,7 @@ public:
         // Void once that wait has ended. Ourselves too: until we have left our queue, another detector must
         // not choose a second victim for our sake. relaxed: the mutex and the poke publish it.
         victim->node->victim_wait.store(victim->wait, platform::relaxed);
+        onlooker<Config>::chosen(shared_, *victim->node);
         if (victim->node == &self_) return verdict::self_is_victim;
         victim->node->park.deliver(signal::poke);
         return verdict::broken;
@@ -193,7 +198,7 @@ private:
             if (!link_stands(lock, previous, previous_wait, b) || !still_in({b, wait})) {
                 return scan_result::changed;
             }
-            node const waiter{b, wait};
+            node const waiter{b, wait, m == mode::exclusive};
             if (!upgrade_of_ours && !compatible(wanted, m) && !is_victim(waiter)) {
                 if (!report(waiter, behind != nullptr)) return scan_result::done;
             }

@@ -23,6 +23,7 @@
 #include "cache.hpp"
 #include "costs.hpp"
 #include "fiber.hpp"
+#include "meter.hpp"
 
 namespace manylock::simulate {
 
@@ -99,6 +100,9 @@ public:
     /// Until that thread has ended.
     void join(unsigned thread);
 
+    /// Which restarts were needed, of the one domain that runs on this machine.
+    [[nodiscard]] precaution_meter& meter() noexcept { return meter_; }
+
     /// Kept for a thread by whoever runs on it, by key; null at first.
     [[nodiscard]] void*& slot(std::uint64_t key);
 
@@ -156,6 +160,7 @@ private:
     costs cost_;
     std::uint64_t lookahead_;
     cache cache_;
+    precaution_meter meter_;
     std::vector<core_state> cores_;
     std::vector<std::unique_ptr<thread_state>> threads_;
     /// A tournament: tree_[1] is the core that is first, tree_[i] the winner below i.

@@ -12,6 +12,7 @@
 
 #include "machine.hpp"
 #include "platform.hpp"
+#include "precaution.hpp"
 
 namespace manylock::simulate {
 
@@ -79,7 +80,10 @@ struct timing_kernel {
     };
 };
 
-using timed = simulated_on<timing_kernel>;
+struct timed : simulated_on<timing_kernel> {
+    template <class Config>
+    using onlooker = precaution_onlooker<Config>;
+};
 static_assert(manylock::platform::platform_type<timed>);
 
 /// The same for locks inside objects that are found by lock-free lookup. A read section costs what liburcu's

@@ -147,8 +147,8 @@ MANYLOCK_MUTANT(gives_up_while_one_chooses, cycle_detection)
 template <>
 manylock::acquire_result
 manylock::detail::arbiter<manylock::detail::gives_up_while_one_chooses_config>::give_up(
-    shared_state&, block& me, request_type const& r, acquire_result result) noexcept {
-    return leave(me, r, result);
+    shared_state& shared, block& me, request_type const& r, acquire_result result) noexcept {
+    return leave(shared, me, r, result);
 }
 MANYLOCK_PLANT(gives_up_while_one_chooses, cycle_detection,
                "found by the explorer: a time-out between the last look at a cycle and the choice",

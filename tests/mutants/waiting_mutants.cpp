@@ -47,7 +47,7 @@ MANYLOCK_PLANT(never_looks_again, wound_wait, "woken, and the mark is not read",
 MANYLOCK_MUTANT(drops_a_grant, wait_die)
 template <>
 manylock::acquire_result manylock::detail::arbiter<manylock::detail::drops_a_grant_config>::leave(
-    block& me, request_type const& r, acquire_result result) noexcept {
+    shared_state&, block& me, request_type const& r, acquire_result result) noexcept {
     auto const w = base::latch(r.lock);
     if (me.queued()) {
         base::dequeue(r.lock, me);
@@ -64,7 +64,7 @@ MANYLOCK_MUTANT(leaves_without_handing_on, cycle_detection)
 template <>
 manylock::acquire_result
 manylock::detail::arbiter<manylock::detail::leaves_without_handing_on_config>::leave(
-    block& me, request_type const& r, acquire_result result) noexcept {
+    shared_state&, block& me, request_type const& r, acquire_result result) noexcept {
     if ((me.park.signals() & (signal::granted | signal::stale)) == 0) {
         auto const w = base::latch(r.lock);
         if (me.queued()) {

@@ -61,7 +61,7 @@ private:
         bool found = false;
         for (std::size_t i = 0; !found && i < scratch.steps.size(); ++i) {
             auto const step = scratch.steps[i];
-            view.for_each_blocked_by({step.node, step.wait}, [&](auto waiter, bool queue_edge) {
+            view.for_each_blocked_by({step.node, step.wait, step.behind_known}, [&](auto waiter, bool queue_edge) {
                 if (waiter.who == self.who) {
                     scratch.cycle.push_back({self.who, self.wait, 0, queue_edge});
                     for (auto j = i; j != 0; j = scratch.steps[j].parent) {
@@ -70,7 +70,7 @@ private:
                     found = true;
                 } else if (View::first_visit(scratch, *waiter.who)) {
                     scratch.steps.push_back({waiter.who, waiter.wait,
-                                             static_cast<std::uint32_t>(i), queue_edge});
+                                             static_cast<std::uint32_t>(i), queue_edge, waiter.behind_known});
                 }
                 return !found;
             });
