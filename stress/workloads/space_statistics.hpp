@@ -3,7 +3,6 @@
 // included.
 #pragma once
 
-#include "crew.hpp"
 #include "lock_run.hpp"
 #include "runner.hpp"
 
@@ -21,12 +20,12 @@ void take_restarts(row_outcome& row, counter_window<Domain> const& window) {
     window.report(row);
 }
 
-/// Runs `work(crew::member&)` on the request's threads against the space of `domain`.
-template <class Domain, class Work>
+/// Runs `work(Stage::crew::member&)` on the request's threads against the space of `domain`.
+template <class Stage, class Domain, class Work>
 row_outcome measure_crew(row_request const& request, Domain& domain, Work work) {
     row_outcome row;
     counter_window<Domain> window(domain);
-    crew threads(request.threads, request.length);
+    typename Stage::crew threads(request);
     row.seconds = threads.run(work, [&](bool begins) { window.mark(begins); });
     row.measured = threads.total();
     take_restarts(row, window);

@@ -239,7 +239,7 @@ TEST_SUITE("stress/parts") {
             [&](crew::member& me) {
                 while (me.next()) {
                     works.fetch_add(1, std::memory_order_relaxed);  // relaxed: a count
-                    me.committed(measuring_clock::now(), {1, 0, 2});
+                    me.committed(measuring_clock::now(), {.restarts = {1, 0, 2}});
                 }
             },
             [&](bool) { ++marks; });

@@ -1,0 +1,53 @@
+// How long a row runs, and what is counted meanwhile.
+#pragma once
+
+#include "../histogram.hpp"
+
+#include <algorithm>
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <manylock/restart.hpp>
+#include <optional>
+
+namespace manylock::stress {
+
+/// How long a row runs: for a time, or for a number of commits in all.
+struct extent {
+    double seconds = 1;
+    std::optional<std::uint64_t> commits;
+};
+
+/// The attempts of one transaction that ended in a restart.
+struct lost_attempts {
+    std::array<std::uint32_t, restart_reason_count> restarts{};
+};
+
+/// What one thread, or all of them, did while measured.
+struct measurement {
+    histogram latency;  ///< ns from a transaction's first attempt to its commit
+    std::uint64_t commits = 0;
+    std::array<std::uint64_t, restart_reason_count> restarts{};
+    std::uint64_t restarts_max_of_one_transaction = 0;
+
+    /// One more transaction has committed, `ns` after it began.
+    void committed(std::uint64_t ns, lost_attempts const& lost) noexcept {
+        latency.record(ns);
+        ++commits;
+        std::uint64_t sum = 0;
+        for (std::size_t i = 0; i < restarts.size(); ++i) {
+            restarts[i] += lost.restarts[i];
+            sum += lost.restarts[i];
+        }
+        restarts_max_of_one_transaction = std::max(restarts_max_of_one_transaction, sum);
+    }
+    void add(measurement const& other) noexcept {
+        latency.add(other.latency);
+        commits += other.commits;
+        for (std::size_t i = 0; i < restarts.size(); ++i) restarts[i] += other.restarts[i];
+        restarts_max_of_one_transaction =
+            std::max(restarts_max_of_one_transaction, other.restarts_max_of_one_transaction);
+    }
+};
+
+}  // namespace manylock::stress
