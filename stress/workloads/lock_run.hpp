@@ -103,6 +103,7 @@ private:
 
     struct attempt_log {
         lost_attempts lost;
+        typename Stage::time_point begin;  ///< of the present attempt
         std::uint32_t contending = 0;
         bool restarted = false;
     };
@@ -114,8 +115,8 @@ private:
                 auto const requests = picks.next();
                 Stage::think(own_work::request, requests.size());
                 Stage::think(own_work::transaction, 1);
-                attempt_log log;
                 auto const start = Stage::now();
+                attempt_log log{.lost = {}, .begin = start};
                 domain_.run([&](transaction& txn) { attempt(txn, me, picks, requests, log); });
                 me.committed(start, log.lost);
                 if (log.restarted) picks.contended(log.contending);
@@ -128,6 +129,7 @@ private:
     void attempt(transaction& txn, member& me, picker& picks, std::span<request const> requests,
                  attempt_log& log) {
         if (me.stopping()) throw run_cut();
+        if (log.restarted) log.begin = Stage::now();
         for (std::size_t i = 0; i < requests.size(); ++i) {
             auto const& r = requests[i];
             auto const answer =
@@ -135,6 +137,8 @@ private:
             if (!answer) {
                 if (request_.check) leave(me, requests.first(i));
                 ++log.lost.restarts[static_cast<std::size_t>(answer.reason())];
+                log.lost.wasted_ns += Stage::nanoseconds_since(log.begin);
+                log.lost.wasted_locks += txn.held();
                 log.contending = r.lock;
                 log.restarted = true;
                 return;

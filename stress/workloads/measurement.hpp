@@ -21,6 +21,8 @@ struct extent {
 /// The attempts of one transaction that ended in a restart.
 struct lost_attempts {
     std::array<std::uint32_t, restart_reason_count> restarts{};
+    std::uint64_t wasted_ns = 0;     ///< from each attempt's begin to its restart
+    std::uint64_t wasted_locks = 0;  ///< held when the restart came
 };
 
 /// What one thread, or all of them, did while measured.
@@ -29,6 +31,8 @@ struct measurement {
     std::uint64_t commits = 0;
     std::array<std::uint64_t, restart_reason_count> restarts{};
     std::uint64_t restarts_max_of_one_transaction = 0;
+    std::uint64_t wasted_ns = 0;  ///< as of lost_attempts
+    std::uint64_t wasted_locks = 0;
 
     /// One more transaction has committed, `ns` after it began.
     void committed(std::uint64_t ns, lost_attempts const& lost) noexcept {
@@ -40,6 +44,8 @@ struct measurement {
             sum += lost.restarts[i];
         }
         restarts_max_of_one_transaction = std::max(restarts_max_of_one_transaction, sum);
+        wasted_ns += lost.wasted_ns;
+        wasted_locks += lost.wasted_locks;
     }
     void add(measurement const& other) noexcept {
         latency.add(other.latency);
@@ -47,6 +53,8 @@ struct measurement {
         for (std::size_t i = 0; i < restarts.size(); ++i) restarts[i] += other.restarts[i];
         restarts_max_of_one_transaction =
             std::max(restarts_max_of_one_transaction, other.restarts_max_of_one_transaction);
+        wasted_ns += other.wasted_ns;
+        wasted_locks += other.wasted_locks;
     }
 };
 

@@ -18,8 +18,10 @@ public:
         return {.reason = Policy::reason, .restarts = !Policy::needs.umbrella};
     }
     [[nodiscard]] row_outcome run(row_request const& request) const override {
-        if (request.what.picks == choice::vma_mix) return vma_run<native_stage, Policy>(request).run();
-        if (request.what.picks == choice::giant_vma) return giant_run<native_stage, Policy>(request).run();
+        if (request.what.picks == choice::vma_mix)
+            return vma_run<native_stage, Policy>(request).run();
+        if (request.what.picks == choice::giant_vma)
+            return giant_run<native_stage, Policy>(request).run();
         return lock_run<native_stage, Policy>(request).run();
     }
     [[nodiscard]] row_outcome replay(replay_request const& request) const override {

@@ -155,7 +155,7 @@ private:
 
     double replay_traced(row_outcome& row) {
         traced_crew<Stage> crew(*request_.lives, *request_.order,
-                         request_.check ? program_.checkpoints.size() : 0);
+                                request_.check ? program_.checkpoints.size() : 0);
         auto const seconds = crew.run(
             [this](typename traced_crew<Stage>::member& me) {
                 hand mine(*this);
