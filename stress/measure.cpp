@@ -40,6 +40,10 @@ void fill_restarts(result_row& row, measurement const& m, policy_facts const& fa
     }
     row.restarts = sum;
     row.restarts_max_of_one_transaction = m.restarts_max_of_one_transaction;
+    if (m.tagged) {
+        row.restarts_cycle = m.tags.cycle;
+        row.restarts_precaution = m.tags.precaution;
+    }
     if (facts.restarts && !on_space) {  // a space retries its transactions itself, unseen
         row.wasted_ns = m.wasted_ns;
         row.wasted_locks = m.wasted_locks;

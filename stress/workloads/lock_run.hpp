@@ -79,6 +79,7 @@ public:
         row.seconds = threads.run([this](member& me) { work(me); },
                                   [&](bool begins) { window.mark(begins); });
         row.measured = threads.total();
+        row.measured.tagged = Stage::tags_restarts;
         row.lock_bytes = sizeof(lock_type);
         window.report(row);
         if (request_.check) verify(row);
@@ -132,13 +133,16 @@ private:
         if (log.restarted) log.begin = Stage::now();
         for (std::size_t i = 0; i < requests.size(); ++i) {
             auto const& r = requests[i];
-            auto const answer =
-                txn.acquire(objects_[r.lock].lock, r.shared ? mode::shared : mode::exclusive);
+            auto& lock = objects_[r.lock].lock;
+            auto const wanted = r.shared ? mode::shared : mode::exclusive;
+            auto const answer = txn.acquire(lock, wanted);
             if (!answer) {
+                auto& lost = log.lost;
+                lost.tags.add(Stage::restarted(domain_, txn, lock, wanted));
+                lost.wasted_ns += Stage::nanoseconds_since(log.begin);
+                lost.wasted_locks += txn.held();
+                ++lost.restarts[static_cast<std::size_t>(answer.reason())];
                 if (request_.check) leave(me, requests.first(i));
-                ++log.lost.restarts[static_cast<std::size_t>(answer.reason())];
-                log.lost.wasted_ns += Stage::nanoseconds_since(log.begin);
-                log.lost.wasted_locks += txn.held();
                 log.contending = r.lock;
                 log.restarted = true;
                 return;

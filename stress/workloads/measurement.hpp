@@ -18,11 +18,34 @@ struct extent {
     std::optional<std::uint64_t> commits;
 };
 
+/// What is known of a restart: had waiting closed a cycle of waits, or not?
+enum class restart_tag : std::uint8_t { none, cycle, precaution };
+
+/// Restarts by tag.
+struct restart_tags {
+    std::uint64_t cycle = 0;
+    std::uint64_t precaution = 0;
+
+    void add(restart_tag tag) noexcept {
+        cycle += tag == restart_tag::cycle ? 1 : 0;
+        precaution += tag == restart_tag::precaution ? 1 : 0;
+    }
+    restart_tags& operator+=(restart_tags const& other) noexcept {
+        cycle += other.cycle;
+        precaution += other.precaution;
+        return *this;
+    }
+    friend restart_tags operator-(restart_tags const& a, restart_tags const& b) noexcept {
+        return {a.cycle - b.cycle, a.precaution - b.precaution};
+    }
+};
+
 /// The attempts of one transaction that ended in a restart.
 struct lost_attempts {
     std::array<std::uint32_t, restart_reason_count> restarts{};
     std::uint64_t wasted_ns = 0;     ///< from each attempt's begin to its restart
     std::uint64_t wasted_locks = 0;  ///< held when the restart came
+    restart_tags tags;
 };
 
 /// What one thread, or all of them, did while measured.
@@ -33,6 +56,8 @@ struct measurement {
     std::uint64_t restarts_max_of_one_transaction = 0;
     std::uint64_t wasted_ns = 0;  ///< as of lost_attempts
     std::uint64_t wasted_locks = 0;
+    restart_tags tags;
+    bool tagged = false;  ///< the stage tags restarts
 
     /// One more transaction has committed, `ns` after it began.
     void committed(std::uint64_t ns, lost_attempts const& lost) noexcept {
@@ -46,6 +71,7 @@ struct measurement {
         restarts_max_of_one_transaction = std::max(restarts_max_of_one_transaction, sum);
         wasted_ns += lost.wasted_ns;
         wasted_locks += lost.wasted_locks;
+        tags += lost.tags;
     }
     void add(measurement const& other) noexcept {
         latency.add(other.latency);
@@ -55,6 +81,8 @@ struct measurement {
             std::max(restarts_max_of_one_transaction, other.restarts_max_of_one_transaction);
         wasted_ns += other.wasted_ns;
         wasted_locks += other.wasted_locks;
+        tags += other.tags;
+        tagged = tagged || other.tagged;
     }
 };
 

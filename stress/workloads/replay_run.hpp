@@ -32,7 +32,7 @@ public:
 
     row_outcome run() {
         row_outcome row;
-        counter_window<domain_type> window(space_.domain());
+        space_window<Stage, domain_type> window(space_.domain());
         window.mark(true);
         if (request_.users != nullptr) {
             row.seconds = replay_users();
@@ -48,7 +48,7 @@ public:
             row.measured.add(one->all);
             row.page_faults->add(one->faults);
         }
-        take_restarts(row, window);
+        window.report(row);
         if (request_.check) verify(row);
         return row;
     }

@@ -128,6 +128,23 @@ struct native_stage {
         return interrupt_requested.load(std::memory_order_relaxed);  // relaxed: a flag
     }
 
+    /// Whether the two below know anything.
+    static constexpr bool tags_restarts = false;
+    /// `txn` has just been told to restart instead of getting `lock` in mode `m`; it holds still what it
+    /// held.
+    template <class Domain, class Transaction, class Lock>
+    [[nodiscard]] static restart_tag restarted(Domain& domain, Transaction const& txn,
+                                               Lock const& lock, mode m) noexcept {
+        (void)domain, (void)txn, (void)lock, (void)m;
+        return restart_tag::none;
+    }
+    /// All restarts of the domain so far: for those whose transactions others retry.
+    template <class Domain>
+    [[nodiscard]] static restart_tags restart_tags_of(Domain const& domain) noexcept {
+        (void)domain;
+        return {};
+    }
+
     using domain_entry = stress::domain_entry;
     using worker_entry = stress::worker_entry;
 };
