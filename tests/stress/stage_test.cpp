@@ -42,7 +42,7 @@ struct scripted_stage {
     static time_point now() { return {clock}; }
     static std::uint64_t nanoseconds_since(time_point start) { return clock - start.ns; }
     static void work_for(std::uint64_t ns, bool) { clock += ns; }
-    static void sleep_for(std::uint64_t ns) { clock += ns; }
+    static void sleep_for(std::uint64_t ns) { clock += ns; }  // lint: allow(sleep) virtual
     static void think(own_work what, std::uint64_t times) { thought[what] += times; }
 
     /// Runs one transaction of one thread.
