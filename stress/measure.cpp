@@ -27,31 +27,39 @@ static_assert([] {
     return true;
 }());
 
-/// `stale_applies`: the workload has objects that can go away.
+/// `on_space`: the workload is on an address space, whose objects can go away.
 void fill_restarts(result_row& row, measurement const& m, policy_facts const& facts,
-                   bool stale_applies) {
+                   bool on_space) {
     std::uint64_t sum = 0;
     for (std::size_t i = 0; i < restart_reason_count; ++i) {
         sum += m.restarts[i];
         auto const reason = static_cast<restart_reason>(i);
         bool const applies = (facts.restarts && reason == facts.reason) ||
-                             (stale_applies && reason == restart_reason::stale);
+                             (on_space && reason == restart_reason::stale);
         if (applies || m.restarts[i] > 0) row.*reason_column(reason) = m.restarts[i];
     }
     row.restarts = sum;
     row.restarts_max_of_one_transaction = m.restarts_max_of_one_transaction;
+    if (m.tagged) {
+        row.restarts_cycle = m.tags.cycle;
+        row.restarts_precaution = m.tags.precaution;
+    }
+    if (facts.restarts && !on_space) {  // a space retries its transactions itself, unseen
+        row.wasted_ns = m.wasted_ns;
+        row.wasted_locks = m.wasted_locks;
+    }
     if (m.commits > 0)
         row.restarts_per_commit = static_cast<double>(sum) / static_cast<double>(m.commits);
 }
 
 void fill_outcome(result_row& row, row_outcome const& outcome, policy_facts const& facts,
-                  bool stale_applies) {
+                  bool on_space) {
     auto const& m = outcome.measured;
     row.seconds = outcome.seconds;
     row.commits = m.commits;
     if (outcome.seconds > 0)
         row.commits_per_second = static_cast<double>(m.commits) / outcome.seconds;
-    fill_restarts(row, m, facts, stale_applies);
+    fill_restarts(row, m, facts, on_space);
     if (m.latency.count() > 0) {
         row.latency_ns_p50 = m.latency.at(0.5);
         row.latency_ns_p99 = m.latency.at(0.99);

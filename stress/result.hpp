@@ -69,6 +69,8 @@ struct result_row {
     count fault_ns_max;
     count order_edges;     ///< of a replay by recorded threads: waits between them
     count parallel_width;  ///< and the most items that could run at once
+    count wasted_ns;       ///< of attempts that restarted: from their begin to the restart
+    count wasted_locks;    ///< and the locks they held then
 
     friend bool operator==(result_row const&, result_row const&) = default;
 };
@@ -81,7 +83,7 @@ struct column {
 };
 
 /// The contract, in order.
-inline constexpr std::array<column, 50> columns{{
+inline constexpr std::array<column, 52> columns{{
     {"policy", &result_row::policy},
     {"workload", &result_row::workload},
     {"platform", &result_row::platform},
@@ -132,6 +134,8 @@ inline constexpr std::array<column, 50> columns{{
     {"fault_ns_max", &result_row::fault_ns_max},
     {"order_edges", &result_row::order_edges},
     {"parallel_width", &result_row::parallel_width},
+    {"wasted_ns", &result_row::wasted_ns},
+    {"wasted_locks", &result_row::wasted_locks},
 }};
 
 /// A file written before the later columns existed ends with these; it is read all the same.

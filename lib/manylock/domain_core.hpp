@@ -14,6 +14,28 @@
 
 namespace manylock::detail {
 
+/// Checked builds: the number under which the umbrella's holder marks, if there is one. A statistic, so that
+/// it may be read while the registry's mutex is held, on every platform.
+template <class Platform, bool Checked = checks_enabled>
+class marking_mark {
+public:
+    void set(std::uint32_t number) noexcept { value_.store(number, Platform::relaxed); }  // relaxed: a check
+    void clear() noexcept { value_.store(nobody, Platform::relaxed); }                    // relaxed: a check
+    [[nodiscard]] bool is(std::uint32_t number) const noexcept {
+        return value_.load(Platform::relaxed) == number;  // relaxed: a check
+    }
+
+private:
+    static constexpr std::uint64_t nobody = ~std::uint64_t{0};
+    typename Platform::tally value_{nobody};
+};
+template <class Platform>
+class marking_mark<Platform, false> {
+public:
+    void set(std::uint32_t) noexcept {}
+    void clear() noexcept {}
+};
+
 template <class Config>
 struct domain_core {
     using platform = typename Config::platform;
@@ -39,6 +61,7 @@ struct domain_core {
     alignas(64) queued_lock<Config> umbrella;
     /// Umbrella only: number of the present or next umbrella holder. 0 is the number of no holder.
     alignas(64) typename platform::template atomic<std::uint32_t> sequence{1};
+    [[no_unique_address]] marking_mark<platform> marks_under;
 
     /// Held by the one transaction that has run out of patience and whose turn it is (options::patience).
     /// Waited for while holding nothing, so it closes no cycle.
@@ -69,8 +92,7 @@ struct domain_core {
         std::lock_guard const guard{registry().mutex};
         auto const found = registry().cores.find(static_cast<domain_core const*>(domain));
         if (found == registry().cores.end()) return false;
-        // relaxed: a check
-        return (*found)->umbrella.busy() && (*found)->sequence.load(platform::relaxed) == number;
+        return (*found)->marks_under.is(number);
     }
     /// The rank of a lock whose caller names none is its address.
     [[nodiscard]] static std::uintptr_t rank_of(lock_type const& lock, std::uintptr_t named) noexcept {
@@ -88,7 +110,7 @@ struct domain_core {
 private:
     /// Checked builds: the domains that exist, since a lock may outlive its domain.
     struct living_cores {
-        typename platform::mutex mutex;
+        std::mutex mutex;  // lint: allow(platform) for all: simulated platforms run in several threads
         std::set<domain_core const*> cores;
     };
     static living_cores& registry() {

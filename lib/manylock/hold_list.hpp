@@ -1,7 +1,8 @@
 // What a transaction holds. One structure serves as the release list (plain stores) and, where the policy
 // asks for it, as the held-lock list that other transactions read (atomic stores; memory that is never
 // freed before the domain dies). Entries have stable addresses, since a lock may link to them, and come
-// in chunks that double: nothing is allocated in steady state, and looking a lock up is O(1) amortised.
+// in chunks that double: nothing is allocated in steady state, and looking a lock up is O(1) amortised. A
+// chunk begins on a cache line and ends with one, so that who reads it waits for no neighbour's stores.
 #pragma once
 
 #include <algorithm>
@@ -11,6 +12,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <new>
 #include <type_traits>
 #include <utility>
 #include <vector>
@@ -102,7 +104,7 @@ public:
     hold_list& operator=(hold_list const&) = delete;
     ~hold_list() {
         for (std::size_t k = 1; k < chunks_.size(); ++k) {
-            delete[] chunks_[k].load(platform::relaxed);  // relaxed: nobody else is left
+            free_chunk(chunks_[k].load(platform::relaxed), k);  // relaxed: nobody else is left
         }
     }
 
@@ -136,7 +138,7 @@ public:
         auto const [chunk, offset] = locate(n);
         auto* entries = chunks_[chunk].load(platform::relaxed);  // relaxed: only we store it
         if (entries == nullptr) {
-            entries = new entry[first_chunk << chunk];
+            entries = make_chunk(chunk);
             // relaxed: who reads the list goes by its size, which is published later
             chunks_[chunk].store(entries, platform::relaxed);
         }
@@ -227,6 +229,19 @@ private:
         auto const scaled = i / first_chunk + 1;
         auto const chunk = static_cast<std::uint32_t>(std::bit_width(scaled)) - 1;
         return {chunk, i - first_chunk * ((1U << chunk) - 1)};
+    }
+    static constexpr std::align_val_t line{64};
+    static_assert(first_chunk * sizeof(entry) % 64 == 0);
+    [[nodiscard]] static entry* make_chunk(std::size_t k) {
+        auto const length = std::size_t{first_chunk} << k;
+        auto* const first = static_cast<entry*>(::operator new(length * sizeof(entry), line));
+        std::uninitialized_value_construct_n(first, length);
+        return first;
+    }
+    static void free_chunk(entry* first, std::size_t k) noexcept {
+        if (first == nullptr) return;
+        std::destroy_n(first, std::size_t{first_chunk} << k);
+        ::operator delete(first, line);
     }
     [[nodiscard]] std::uint32_t own_size() const noexcept {
         return size_.load(platform::relaxed);  // relaxed: only we store it

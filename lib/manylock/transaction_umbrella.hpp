@@ -26,6 +26,7 @@ acquire_result basic_transaction<Config>::acquire_marked(lock_type& lock, mode m
             me.under_umbrella = true;
         }
         auto const sequence = core_->sequence.load(platform::relaxed);  // relaxed: ours while we hold it
+        if (newcomer) core_->marks_under.set(sequence);
         if (lock.marked_by(sequence)) return status::already_held;
         // An object found before the umbrella was ours may have left its container since.
         if (lock.detached()) return issue_restart(restart_reason::stale, nullptr, m, 0);
@@ -77,6 +78,7 @@ template <class Config>
 void basic_transaction<Config>::drop_umbrella() noexcept {
     auto& me = *block_;
     me.under_umbrella = false;
+    core_->marks_under.clear();
     // release: who reads the new number sees what we did to every object we had marked
     core_->sequence.store(core_->sequence.load(platform::relaxed) + 1, platform::release);
     if (!core_->umbrella.try_release_exclusive(me)) {

@@ -1,7 +1,9 @@
 #include "crew.hpp"
 
 #include "../input_error.hpp"
+#include "runner.hpp"
 
+#include <algorithm>
 #include <string>
 #include <system_error>
 
@@ -23,6 +25,8 @@ crew::crew(std::uint64_t threads, extent const& of)
         prepare(*members_.back(), i);
     }
 }
+
+crew::crew(row_request const& request) : crew(request.threads, request.length) {}
 
 void crew::prepare(member& m, std::uint64_t index) {
     m.crew_ = this;

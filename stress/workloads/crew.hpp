@@ -3,21 +3,17 @@
 // all have ended. Knows nothing of locks or policies.
 #pragma once
 
-#include "../histogram.hpp"
 #include "../interrupt.hpp"
+#include "measurement.hpp"
 #include "watched.hpp"
 
-#include <algorithm>
-#include <array>
 #include <atomic>
 #include <barrier>
 #include <chrono>
 #include <cstdint>
 #include <exception>
 #include <functional>
-#include <manylock/restart.hpp>
 #include <memory>
-#include <optional>
 #include <thread>
 #include <utility>
 #include <vector>
@@ -32,37 +28,7 @@ inline std::uint64_t nanoseconds_since(measuring_clock::time_point start) noexce
             .count());
 }
 
-/// Busy work of that length. `yields`: offers the processor to others meanwhile, so that more
-/// threads than cores hold their locks at the same time, as they would on cores of their own.
-inline void work_for(std::uint64_t ns, bool yields) noexcept {
-    if (ns == 0) return;
-    auto const start = measuring_clock::now();
-    do {
-        if (yields) std::this_thread::yield();
-    } while (nanoseconds_since(start) < ns);
-}
-
-/// How long a row runs: for a time, or for a number of commits in all.
-struct extent {
-    double seconds = 1;
-    std::optional<std::uint64_t> commits;
-};
-
-/// What one thread, or all of them, did while measured.
-struct measurement {
-    histogram latency;  ///< ns from a transaction's first attempt to its commit
-    std::uint64_t commits = 0;
-    std::array<std::uint64_t, restart_reason_count> restarts{};
-    std::uint64_t restarts_max_of_one_transaction = 0;
-
-    void add(measurement const& other) noexcept {
-        latency.add(other.latency);
-        commits += other.commits;
-        for (std::size_t i = 0; i < restarts.size(); ++i) restarts[i] += other.restarts[i];
-        restarts_max_of_one_transaction =
-            std::max(restarts_max_of_one_transaction, other.restarts_max_of_one_transaction);
-    }
-};
+struct row_request;
 
 class crew {
 public:
@@ -76,24 +42,18 @@ public:
         /// Call before each transaction; false ends the thread's work.
         bool next() {
             entry_->step();
-            // relaxed: flags that guard no data
-            if (interrupt_requested.load(std::memory_order_relaxed)) return false;
+            if (stopping()) return false;
+            // relaxed: a flag that guards no data
             if (crew_->phase_.load(std::memory_order_relaxed) == phase_stop) return false;
             return crew_->of_.commits ? next_of_number() : next_of_time();
         }
-        /// Call when a transaction committed that began at `start`, after these restarts by reason.
-        void committed(measuring_clock::time_point start,
-                       std::array<std::uint32_t, restart_reason_count> const& restarts) noexcept {
-            if (!measuring_) return;
-            mine_.latency.record(nanoseconds_since(start));
-            ++mine_.commits;
-            std::uint64_t sum = 0;
-            for (std::size_t i = 0; i < restarts.size(); ++i) {
-                mine_.restarts[i] += restarts[i];
-                sum += restarts[i];
-            }
-            mine_.restarts_max_of_one_transaction =
-                std::max(mine_.restarts_max_of_one_transaction, sum);
+        /// A transaction under way should not begin another attempt: a signal has come.
+        [[nodiscard]] bool stopping() const noexcept {
+            return interrupt_requested.load(std::memory_order_relaxed);  // relaxed: a flag
+        }
+        /// Call when a transaction committed that began at `start`.
+        void committed(measuring_clock::time_point start, lost_attempts const& lost = {}) noexcept {
+            if (measuring_) mine_.committed(nanoseconds_since(start), lost);
         }
 
     private:
@@ -141,6 +101,7 @@ public:
     };
 
     crew(std::uint64_t threads, extent const& of);
+    explicit crew(row_request const& request);
 
     /// Runs `work(member&)` on every thread. `measured` is called on this thread when the measuring
     /// begins and once more when all threads have ended. Rethrows the first exception of a thread;

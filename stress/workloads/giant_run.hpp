@@ -5,12 +5,13 @@
 
 #include "../random.hpp"
 #include "space_statistics.hpp"
+#include "stage.hpp"
 
 #include <cstdint>
 
 namespace manylock::stress {
 
-template <class Policy>
+template <class Stage, class Policy>
 class giant_run {
 public:
     explicit giant_run(row_request const& request) : request_(request) {
@@ -27,7 +28,7 @@ public:
 
     row_outcome run() {
         faults_.resize(request_.threads);
-        auto row = measure_crew(request_, space_.domain(), [this](crew::member& me) { work(me); });
+        auto row = measure_crew<Stage>(request_, space_.domain(), [this](member& me) { work(me); });
         row.page_faults.emplace();
         for (auto const& mine : faults_) row.page_faults->add(mine);
         if (request_.check) verify(row);
@@ -35,10 +36,11 @@ public:
     }
 
 private:
-    using space_type = address_space::basic_address_space<Policy>;
+    using space_type = typename Stage::template address_space<Policy>;
     using domain_type = typename space_type::domain_type;
     using worker = typename space_type::worker;
     using operation = address_space::operation;
+    using member = typename Stage::crew::member;
     using call = address_space::call;
 
     static constexpr address_space::address start = 0x10'0000'0000;
@@ -52,26 +54,32 @@ private:
         return op;
     }
 
-    void work(crew::member& me) {
+    void work(member& me) {
         if (request_.threads > 1 && me.index() == 0)
             protect_end(me);
         else
             fault_all_over(me);
     }
 
-    void protect_end(crew::member& me) {
+    /// What is done while everything is locked.
+    void hold() {
+        Stage::think(own_work::operation, 1);
+        Stage::work_for(request_.what.hold_ns, false);
+    }
+
+    void protect_end(member& me) {
         worker mine;
         auto op = on_pages(call::protect, pages - 1, 1);
         for (bool writable = false; me.next(); writable = !writable) {
             op.prot =
                 address_space::abi::prot_read | (writable ? address_space::abi::prot_write : 0U);
-            auto const begin = measuring_clock::now();
-            space_.apply(mine, op, [this] { work_for(request_.what.hold_ns, false); });
-            me.committed(begin, {});
+            auto const begin = Stage::now();
+            space_.apply(mine, op, [this] { hold(); });
+            me.committed(begin);
         }
     }
 
-    void fault_all_over(crew::member& me) {
+    void fault_all_over(member& me) {
         generator random(derived_seed(request_.seed, me.index()));
         worker mine;
         fault_measurement measured;
@@ -79,10 +87,10 @@ private:
         while (me.next()) {
             if (!me.measuring()) warm_up = mine.faults;
             auto op = on_pages(call::fault, random.below(pages), 1);
-            auto const begin = measuring_clock::now();
-            space_.apply(mine, op, [this] { work_for(request_.what.hold_ns, false); });
-            if (me.measuring()) measured.latency.record(nanoseconds_since(begin));
-            me.committed(begin, {});
+            auto const begin = Stage::now();
+            space_.apply(mine, op, [this] { hold(); });
+            if (me.measuring()) measured.latency.record(Stage::nanoseconds_since(begin));
+            me.committed(begin);
         }
         measured.success = mine.faults.success - warm_up.success;
         measured.abort = mine.faults.abort - warm_up.abort;
@@ -100,7 +108,7 @@ private:
 
     row_request request_;
     space_type space_;
-    domain_entry watched_{space_.domain()};
+    typename Stage::domain_entry watched_{space_.domain()};
     std::vector<fault_measurement> faults_;
 };
 

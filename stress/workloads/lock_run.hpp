@@ -1,22 +1,24 @@
-// Carries out the workloads on plain locks: threads of a crew run transactions of one domain,
+// Carries out the workloads on plain locks, on any stage: threads of a crew run transactions of one domain,
 // through the value form of acquire, so that throwing is no policy's cost. A transaction is retried
 // by domain::run with its stamp until it commits; its latency runs from its first attempt.
 #pragma once
 
-#include "crew.hpp"
 #include "history.hpp"
 #include "picker.hpp"
 #include "runner.hpp"
+#include "stage.hpp"
 
 #include <cstdint>
 #include <manylock/domain.hpp>
 #include <memory>
-#include <numeric>
+#include <span>
+#include <string>
+#include <utility>
 #include <vector>
 
 namespace manylock::stress {
 
-/// Ends a transaction that a signal has caught between two attempts.
+/// Ends a transaction that the end of all has caught between two attempts.
 struct run_cut {};
 
 /// What the counters of a domain rose by while it was measured.
@@ -53,7 +55,7 @@ private:
     statistics after_;
 };
 
-template <class Policy>
+template <class Stage, class Policy>
 class lock_run {
 public:
     explicit lock_run(row_request const& request)
@@ -73,10 +75,11 @@ public:
     row_outcome run() {
         row_outcome row;
         counter_window window(domain_);
-        crew threads(request_.threads, request_.length);
-        row.seconds = threads.run([this](crew::member& me) { work(me); },
+        typename Stage::crew threads(request_);
+        row.seconds = threads.run([this](member& me) { work(me); },
                                   [&](bool begins) { window.mark(begins); });
         row.measured = threads.total();
+        row.measured.tagged = Stage::tags_restarts;
         row.lock_bytes = sizeof(lock_type);
         window.report(row);
         if (request_.check) verify(row);
@@ -84,9 +87,10 @@ public:
     }
 
 private:
-    using domain_type = domain<Policy>;
+    using domain_type = typename Stage::template domain<Policy>;
     using lock_type = typename domain_type::lock_type;
     using transaction = typename domain_type::transaction;
+    using member = typename Stage::crew::member;
 
     static constexpr std::size_t accesses_kept = 400'000;
     static constexpr std::int64_t initial_balance = 1000;
@@ -99,48 +103,54 @@ private:
     };
 
     struct attempt_log {
-        std::array<std::uint32_t, restart_reason_count> restarts{};
+        lost_attempts lost;
+        typename Stage::time_point begin;  ///< of the present attempt
         std::uint32_t contending = 0;
         bool restarted = false;
     };
 
-    void work(crew::member& me) {
+    void work(member& me) {
         picker picks(request_.what, me.index(), request_.seed, zipf_.get());
         try {
             while (me.next()) {
                 auto const requests = picks.next();
-                attempt_log log;
-                auto const start = measuring_clock::now();
+                Stage::think(own_work::request, requests.size());
+                Stage::think(own_work::transaction, 1);
+                auto const start = Stage::now();
+                attempt_log log{.lost = {}, .begin = start};
                 domain_.run([&](transaction& txn) { attempt(txn, me, picks, requests, log); });
-                me.committed(start, log.restarts);
+                me.committed(start, log.lost);
                 if (log.restarted) picks.contended(log.contending);
             }
         } catch (run_cut) {
-            // the crew reports the signal
+            // the crew reports a signal
         }
     }
 
-    void attempt(transaction& txn, crew::member& me, picker& picks,
-                 std::span<request const> requests, attempt_log& log) {
-        // relaxed: a flag
-        if (interrupt_requested.load(std::memory_order_relaxed)) throw run_cut();
+    void attempt(transaction& txn, member& me, picker& picks, std::span<request const> requests,
+                 attempt_log& log) {
+        if (me.stopping()) throw run_cut();
+        if (log.restarted) log.begin = Stage::now();
         for (std::size_t i = 0; i < requests.size(); ++i) {
             auto const& r = requests[i];
-            auto const answer =
-                txn.acquire(objects_[r.lock].lock, r.shared ? mode::shared : mode::exclusive);
+            auto& lock = objects_[r.lock].lock;
+            auto const wanted = r.shared ? mode::shared : mode::exclusive;
+            auto const answer = txn.acquire(lock, wanted);
             if (!answer) {
+                auto& lost = log.lost;
+                lost.tags.add(Stage::restarted(domain_, txn, lock, wanted));
+                lost.wasted_ns += Stage::nanoseconds_since(log.begin);
+                lost.wasted_locks += txn.held();
+                ++lost.restarts[static_cast<std::size_t>(answer.reason())];
                 if (request_.check) leave(me, requests.first(i));
-                ++log.restarts[static_cast<std::size_t>(answer.reason())];
                 log.contending = r.lock;
                 log.restarted = true;
                 return;
             }
             if (request_.check) witness_.entered(r.lock, r.shared, me.index());
-            work_for(request_.what.hold_ns, request_.hold_yields);
+            Stage::work_for(request_.what.hold_ns, request_.hold_yields);
         }
-        if (request_.what.all_held_ns > 0) {
-            std::this_thread::sleep_for(std::chrono::nanoseconds(request_.what.all_held_ns));
-        }
+        if (request_.what.all_held_ns > 0) Stage::sleep_for(request_.what.all_held_ns);
         if (request_.what.transfers) transfer(picks, requests);
         if (request_.check) {
             keep(me, requests);
@@ -157,7 +167,7 @@ private:
         }
     }
 
-    void keep(crew::member& me, std::span<request const> requests) {
+    void keep(member& me, std::span<request const> requests) {
         auto& history = histories_[me.index()];
         bool const kept = history.begin(requests.size());
         for (auto const& r : requests) {
@@ -166,7 +176,7 @@ private:
         }
     }
 
-    void leave(crew::member& me, std::span<request const> requests) noexcept {
+    void leave(member& me, std::span<request const> requests) noexcept {
         for (auto const& r : requests) witness_.left(r.lock, r.shared, me.index());
     }
 
@@ -175,26 +185,26 @@ private:
         if (witness_.broken())
             row.faults.emplace_back("a lock was held by two transactions in incompatible modes");
         if (auto fault = find_fault(histories_)) row.faults.push_back(std::move(*fault));
-        auto const sum =
-            std::accumulate(objects_.begin(), objects_.end(), std::int64_t{0},
-                            [](std::int64_t s, object const& o) { return s + o.balance; });
-        auto const expected = initial_balance * static_cast<std::int64_t>(objects_.size());
+        std::int64_t sum = 0;
+        std::int64_t expected = 0;
+        bool still_held = false;
+        objects_.for_each([&](object const& o) {
+            sum += o.balance;
+            expected += initial_balance;
+            still_held = still_held || o.lock.busy();
+        });
         if (sum != expected) {
             row.faults.push_back("the balances add up to " + std::to_string(sum) + " instead of " +
                                  std::to_string(expected));
         }
-        for (auto const& o : objects_) {
-            if (o.lock.busy()) {
-                row.faults.emplace_back("a lock is still held after every transaction has ended");
-                break;
-            }
-        }
+        if (still_held)
+            row.faults.emplace_back("a lock is still held after every transaction has ended");
     }
 
     row_request request_;
     domain_type domain_;
-    domain_entry watched_{domain_};
-    std::vector<object> objects_;
+    typename Stage::domain_entry watched_{domain_};
+    typename Stage::template objects<object> objects_;
     lock_witness witness_;
     std::unique_ptr<zipf_sampler> zipf_;
     std::vector<thread_history> histories_;

@@ -1,10 +1,11 @@
-// The policy_runner of one policy. Included by the translation unit that the build makes for each.
+// The policy_runner of one policy on this machine. Included by the translation unit that the build makes for each.
 #pragma once
 
 #include "giant_run.hpp"
 #include "lock_run.hpp"
 #include "replay_run.hpp"
 #include "runner.hpp"
+#include "stage.hpp"
 #include "vma_run.hpp"
 
 namespace manylock::stress {
@@ -17,12 +18,14 @@ public:
         return {.reason = Policy::reason, .restarts = !Policy::needs.umbrella};
     }
     [[nodiscard]] row_outcome run(row_request const& request) const override {
-        if (request.what.picks == choice::vma_mix) return vma_run<Policy>(request).run();
-        if (request.what.picks == choice::giant_vma) return giant_run<Policy>(request).run();
-        return lock_run<Policy>(request).run();
+        if (request.what.picks == choice::vma_mix)
+            return vma_run<native_stage, Policy>(request).run();
+        if (request.what.picks == choice::giant_vma)
+            return giant_run<native_stage, Policy>(request).run();
+        return lock_run<native_stage, Policy>(request).run();
     }
     [[nodiscard]] row_outcome replay(replay_request const& request) const override {
-        return replay_run<Policy>(request).run();
+        return replay_run<native_stage, Policy>(request).run();
     }
 };
 

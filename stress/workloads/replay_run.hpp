@@ -1,14 +1,14 @@
-// Replays a recorded program on an address space: on one thread in the recorded order; on one thread
-// per recorded thread, where each item waits for those that the pre-pass found it to depend on and
-// all else runs freely; or by several users, each of whom replays all of it.
+// Replays a recorded program on an address space, on any stage: on one thread in the recorded order;
+// on one thread per recorded thread, where each item waits for those that the pre-pass found it to
+// depend on and all else runs freely; or by several users, each of whom replays all of it.
 #pragma once
 
 #include "replay_state.hpp"
 #include "space_statistics.hpp"
+#include "stage.hpp"
 #include "traced_crew.hpp"
 
 #include <algorithm>
-#include <atomic>
 #include <cstdint>
 #include <memory>
 #include <mutex>
@@ -17,7 +17,7 @@
 
 namespace manylock::stress {
 
-template <class Policy>
+template <class Stage, class Policy>
 class replay_run {
 public:
     explicit replay_run(replay_request const& request)
@@ -32,7 +32,7 @@ public:
 
     row_outcome run() {
         row_outcome row;
-        counter_window<domain_type> window(space_.domain());
+        space_window<Stage, domain_type> window(space_.domain());
         window.mark(true);
         if (request_.users != nullptr) {
             row.seconds = replay_users();
@@ -48,13 +48,13 @@ public:
             row.measured.add(one->all);
             row.page_faults->add(one->faults);
         }
-        take_restarts(row, window);
+        window.report(row);
         if (request_.check) verify(row);
         return row;
     }
 
 private:
-    using space_type = address_space::basic_address_space<Policy>;
+    using space_type = typename Stage::template address_space<Policy>;
     using domain_type = typename space_type::domain_type;
     using worker = typename space_type::worker;
     using operation = address_space::operation;
@@ -70,8 +70,7 @@ private:
     public:
         explicit hand(replay_run& run)
             : run_(run),
-              // relaxed: only unique
-              entry_("replaying thread", run.hands_.fetch_add(1, std::memory_order_relaxed)),
+              entry_("replaying thread", run.hands_.next()),
               mine_(run.take_recorder()) {}
         hand(hand const&) = delete;
         hand& operator=(hand const&) = delete;
@@ -87,9 +86,12 @@ private:
         void carry_out(operation const& op, std::uint32_t item) {
             entry_.step();
             auto const ns = run_.work_of_item(item);
-            auto const start = measuring_clock::now();
-            run_.space_.apply(me_, op, [ns] { work_for(ns, false); });
-            auto const took = nanoseconds_since(start);
+            auto const start = Stage::now();
+            run_.space_.apply(me_, op, [ns] {
+                Stage::think(own_work::operation, 1);
+                Stage::work_for(ns, false);
+            });
+            auto const took = Stage::nanoseconds_since(start);
             mine_->all.latency.record(took);
             ++mine_->all.commits;
             if (op.what == address_space::call::fault) mine_->faults.latency.record(took);
@@ -97,14 +99,11 @@ private:
 
     private:
         replay_run& run_;
-        worker_entry entry_;
+        typename Stage::worker_entry entry_;
         recorder* mine_;
         worker me_;
     };
 
-    [[nodiscard]] static bool stopping() noexcept {
-        return interrupt_requested.load(std::memory_order_relaxed);  // relaxed: a flag
-    }
     [[nodiscard]] std::uint32_t work_of_item(std::uint32_t item) const {
         bool const any = request_.work_ns != nullptr && !request_.work_ns->empty();
         return any ? (*request_.work_ns)[item] : 0;
@@ -127,15 +126,15 @@ private:
     }
 
     double replay_in_order() {
-        hand mine(*this);
         std::size_t point = 0;
-        auto const start = measuring_clock::now();
-        for (std::uint32_t i = 0; i < program_.items.size() && !stopping(); ++i) {
-            pass_checkpoints(point, i);
-            mine.carry_out(program_.items[i].op, i);
-        }
-        auto const seconds = static_cast<double>(nanoseconds_since(start)) * 1e-9;
-        if (!stopping()) pass_checkpoints(point, program_.items.size());
+        auto const seconds = Stage::run_alone([&] {
+            hand mine(*this);
+            for (std::uint32_t i = 0; i < program_.items.size() && !Stage::stopping(); ++i) {
+                pass_checkpoints(point, i);
+                mine.carry_out(program_.items[i].op, i);
+            }
+        });
+        if (!Stage::stopping()) pass_checkpoints(point, program_.items.size());
         return seconds;
     }
 
@@ -155,14 +154,14 @@ private:
     }
 
     double replay_traced(row_outcome& row) {
-        traced_crew crew(*request_.lives, *request_.order,
-                         request_.check ? program_.checkpoints.size() : 0);
+        traced_crew<Stage> crew(*request_.lives, *request_.order,
+                                request_.check ? program_.checkpoints.size() : 0);
         auto const seconds = crew.run(
-            [this](traced_crew::member& me) {
+            [this](typename traced_crew<Stage>::member& me) {
                 hand mine(*this);
                 // After a signal the items are only ticked off, so that nobody waits for ever.
                 while (auto const i = me.next()) {
-                    if (!stopping()) mine.carry_out(program_.items[*i].op, *i);
+                    if (!Stage::stopping()) mine.carry_out(program_.items[*i].op, *i);
                 }
             },
             [this](std::size_t point) { compare_checkpoint(point); });
@@ -171,11 +170,11 @@ private:
     }
 
     double replay_users() {
-        return run_side_by_side(request_.threads, [this](std::uint64_t user) {
+        return run_side_by_side<Stage>(request_.threads, [this](std::uint64_t user) {
             hand mine(*this);
             auto const shift = request_.disjoint ? user * region_size : 0;
             for (auto const& item : request_.users->items) {
-                if (stopping()) return;
+                if (Stage::stopping()) return;
                 mine.carry_out(shifted(item.op, shift), item.recorded);
             }
         });
@@ -238,10 +237,10 @@ private:
     replay::recorded_program const& program_;
     replay_request request_;
     space_type space_;
-    domain_entry watched_{space_.domain()};
+    typename Stage::domain_entry watched_{space_.domain()};
     std::vector<std::string> faults_;
-    std::atomic<std::uint64_t> hands_{0};
-    std::mutex recorders_mutex_;  ///< guards the two below
+    typename Stage::counter hands_;
+    typename Stage::mutex recorders_mutex_;  ///< guards the two below
     std::vector<std::unique_ptr<recorder>> recorders_;
     std::vector<recorder*> idle_;
 };

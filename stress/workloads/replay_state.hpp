@@ -39,7 +39,7 @@ void place_initial(Space& space, replay::recorded_program const& program,
     for (auto const& recorded : program.initial) {
         bool const of_kernel = recorded.start >= region_size;
         if (of_kernel && shift != 0) continue;
-        space.place(shifted(initial_area(recorded, forked, Space::fresh_id()), shift));
+        space.place(shifted(initial_area(recorded, forked, space.fresh_id()), shift));
     }
 }
 

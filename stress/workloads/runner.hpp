@@ -5,7 +5,7 @@
 #include "../replay/order.hpp"
 #include "../replay/trace.hpp"
 #include "catalogue.hpp"
-#include "crew.hpp"
+#include "measurement.hpp"
 #include "replay_lifetimes.hpp"
 #include "replay_users.hpp"
 

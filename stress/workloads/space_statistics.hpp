@@ -3,33 +3,51 @@
 // included.
 #pragma once
 
-#include "crew.hpp"
 #include "lock_run.hpp"
 #include "runner.hpp"
+#include "stage.hpp"
 
 #include <manylock/address_space/space.hpp>
 
 namespace manylock::stress {
 
-template <class Domain>
-void take_restarts(row_outcome& row, counter_window<Domain> const& window) {
-    for (std::size_t i = 0; i < restart_reason_count; ++i) {
-        row.measured.restarts[i] = window.restarts(static_cast<restart_reason>(i));
+/// What the domain of a space counted while it was measured.
+template <class Stage, class Domain>
+class space_window {
+public:
+    explicit space_window(Domain& domain) : domain_(domain), counters_(domain) {}
+    void mark(bool begins) {
+        counters_.mark(begins);
+        (begins ? tags_before_ : tags_after_) = Stage::restart_tags_of(domain_);
     }
-    row.measured.restarts_max_of_one_transaction = window.restarts_max();
-    row.lock_bytes = sizeof(typename Domain::lock_type);
-    window.report(row);
-}
+    void report(row_outcome& row) const {
+        auto& m = row.measured;
+        for (std::size_t i = 0; i < restart_reason_count; ++i) {
+            m.restarts[i] = counters_.restarts(static_cast<restart_reason>(i));
+        }
+        m.restarts_max_of_one_transaction = counters_.restarts_max();
+        m.tagged = Stage::tags_restarts;
+        m.tags = tags_after_ - tags_before_;
+        row.lock_bytes = sizeof(typename Domain::lock_type);
+        counters_.report(row);
+    }
 
-/// Runs `work(crew::member&)` on the request's threads against the space of `domain`.
-template <class Domain, class Work>
+private:
+    Domain& domain_;
+    counter_window<Domain> counters_;
+    restart_tags tags_before_;
+    restart_tags tags_after_;
+};
+
+/// Runs `work(Stage::crew::member&)` on the request's threads against the space of `domain`.
+template <class Stage, class Domain, class Work>
 row_outcome measure_crew(row_request const& request, Domain& domain, Work work) {
     row_outcome row;
-    counter_window<Domain> window(domain);
-    crew threads(request.threads, request.length);
+    space_window<Stage, Domain> window(domain);
+    typename Stage::crew threads(request);
     row.seconds = threads.run(work, [&](bool begins) { window.mark(begins); });
     row.measured = threads.total();
-    take_restarts(row, window);
+    window.report(row);
     return row;
 }
 

@@ -5,6 +5,7 @@
 
 #include "../random.hpp"
 #include "space_statistics.hpp"
+#include "stage.hpp"
 
 #include <cstdint>
 #include <deque>
@@ -12,28 +13,29 @@
 
 namespace manylock::stress {
 
-template <class Policy>
+template <class Stage, class Policy>
 class vma_run {
 public:
     explicit vma_run(row_request const& request)
         : request_(request), witness_(request.check ? pages : 0) {
         worker setup;
         for (std::uint64_t slot = 0; slot < slots; ++slot) {
-            space_.apply(setup, map_at(slot * slot_pages, slot_pages, slot % 2 == 0));
+            apply(setup, map_at(slot * slot_pages, slot_pages, slot % 2 == 0));
         }
     }
 
     row_outcome run() {
-        auto row = measure_crew(request_, space_.domain(), [this](crew::member& me) { work(me); });
+        auto row = measure_crew<Stage>(request_, space_.domain(), [this](member& me) { work(me); });
         if (request_.check) verify(row);
         return row;
     }
 
 private:
-    using space_type = address_space::basic_address_space<Policy>;
+    using space_type = typename Stage::template address_space<Policy>;
     using domain_type = typename space_type::domain_type;
     using worker = typename space_type::worker;
     using operation = address_space::operation;
+    using member = typename Stage::crew::member;
     using address = address_space::address;
     using call = address_space::call;
 
@@ -75,15 +77,19 @@ private:
         return {slot * slot_pages + first, 1 + random.below(slot_pages - first)};
     }
 
-    void work(crew::member& me) {
+    void work(member& me) {
         generator random(derived_seed(request_.seed, me.index()));
         worker mine;
         std::deque<address> own;
         while (me.next()) {
-            auto const start = measuring_clock::now();
+            auto const start = Stage::now();
             one_operation(random, mine, own, me.index());
-            me.committed(start, {});
+            me.committed(start);
         }
+    }
+
+    std::int64_t apply(worker& mine, operation const& op) {
+        return space_.apply(mine, op, [] { Stage::think(own_work::operation, 1); });
     }
 
     void one_operation(generator& random, worker& mine, std::deque<address>& own,
@@ -93,19 +99,19 @@ private:
         if (dice < share_map) {
             map(mine, r, random.percent(50), thread);
         } else if (dice < share_map + share_unmap) {
-            space_.apply(mine, on_pages(call::unmap, r));
+            apply(mine, on_pages(call::unmap, r));
         } else if (dice < share_map + share_unmap + share_protect) {
             auto op = on_pages(call::protect, r);
             op.prot = address_space::abi::prot_read |
                       (random.percent(50) ? address_space::abi::prot_write : 0U);
-            space_.apply(mine, op);
+            apply(mine, op);
         } else if (dice < share_map + share_unmap + share_protect + share_remap) {
             auto op = on_pages(call::remap, r);
             op.new_length = op.length;
             op.flags = address_space::abi::mremap_maymove | address_space::abi::mremap_fixed;
             auto const target = random.below(slots) * slot_pages;
             op.new_start = arena + target * address_space::page_size;
-            space_.apply(mine, op);
+            apply(mine, op);
         } else if (dice < share_map + share_unmap + share_protect + share_remap + share_anywhere) {
             map_anywhere(mine, own);
         } else {
@@ -113,13 +119,14 @@ private:
             op.what = call::fault;
             op.start = arena + r.first * address_space::page_size;
             op.flags = random.percent(50) ? address_space::fault_write : 0U;
-            space_.apply(mine, op);
+            apply(mine, op);
         }
     }
 
     /// With --check each page has a word that only its one holder may be found in.
     void map(worker& mine, range r, bool writable, std::uint64_t thread) {
         space_.apply(mine, map_at(r.first, r.count, writable), [&] {
+            Stage::think(own_work::operation, 1);
             if (!request_.check) return;
             for (auto i = r.first; i < r.first + r.count; ++i) {
                 witness_.entered(static_cast<std::uint32_t>(i), false, thread);
@@ -135,13 +142,13 @@ private:
             auto op = on_pages(call::unmap, {0, 4});
             op.start = own.front();
             own.pop_front();
-            space_.apply(mine, op);
+            apply(mine, op);
             return;
         }
         auto op = map_at(0, 4, true);
         op.start = 0;
         op.flags &= ~std::uint32_t{address_space::abi::map_fixed};
-        auto const where = space_.apply(mine, op);
+        auto const where = apply(mine, op);
         if (where > 0) own.push_back(static_cast<address>(where));
     }
 
@@ -155,7 +162,7 @@ private:
 
     row_request request_;
     space_type space_;
-    domain_entry watched_{space_.domain()};
+    typename Stage::domain_entry watched_{space_.domain()};
     lock_witness witness_;
 };
 

@@ -1,6 +1,6 @@
 #include <atomic>
 #include <doctest/doctest.h>
-#include <manylock/platform/recycler.hpp>
+#include <manylock/platform/native_rcu.hpp>
 #include <thread>
 #include <vector>
 

@@ -23,6 +23,7 @@
 #include <barrier>
 #include <latch>
 #include <new>
+#include <set>
 #include <thread>
 
 namespace {
@@ -256,6 +257,37 @@ TEST_SUITE("address_space/space") {
             CHECK(space.broken_invariant() == "");
         }
         CHECK(space.apply(me, anywhere) > 0);
+    }
+
+    TEST_CASE("identities are unique in a space whose workers come from another") {
+        using space_type = basic_address_space<policies::wound_wait>;
+        space_type other{small_globals()};
+        space_type space{small_globals()};
+        space_type::worker guest;
+        space_type::worker native;
+        // Every second page, so that nothing merges; each gets its identity with its first write.
+        auto const add_written = [](space_type& to, space_type::worker& by, std::uint64_t place) {
+            operation op = add_mapping();
+            op.start = base + 2 * place * page_size;
+            op.length = page_size;
+            op.prot = abi::prot_read | abi::prot_write;
+            to.apply(by, op);
+            operation write;
+            write.what = call::fault;
+            write.start = op.start;
+            write.flags = fault_write;
+            to.apply(by, write);
+        };
+        add_written(other, guest, 0);
+        for (std::uint64_t place = 0; place < 4; ++place) {
+            add_written(space, place % 2 == 0 ? native : guest, place);
+        }
+        std::set<std::uint64_t> seen;
+        for (vma const& area : space.vmas()) {
+            CHECK(area.anon.set());
+            seen.insert(area.anon.id);
+        }
+        CHECK(seen.size() == 4);
     }
 
     TEST_CASE_TEMPLATE("whoever waits for a claim takes it over when its owner restarts", Policy,

@@ -114,6 +114,27 @@ TEST_CASE("hold list: agrees with a map whatever is pushed and removed and reser
     }
 }
 
+TEST_CASE("hold list: chunks begin on a cache line of their own") {
+    using published = manylock::detail::config<manylock::policies::cycle_detection,
+                                               manylock::options{}, native>;
+    manylock::queued_lock<published> lock;
+    manylock::detail::hold_list<published> list;
+    // More lists, so that a chunk that is not aligned does not come to a line's begin by luck.
+    std::vector<std::unique_ptr<manylock::detail::hold_list<published>>> others;
+    auto const fill = [&](auto& into) {
+        for (std::uint32_t i = 0; i < 56; ++i) into.push(into.reserve(), &lock, mode::shared);
+        for (std::uint32_t const first : {8U, 24U}) {
+            CHECK(reinterpret_cast<std::uintptr_t>(&into.at(first)) % 64 == 0);
+        }
+        into.drain([](auto&) {});
+    };
+    fill(list);
+    for (int i = 0; i < 8; ++i) {
+        others.push_back(std::make_unique<manylock::detail::hold_list<published>>());
+        fill(*others.back());
+    }
+}
+
 TEST_CASE("parker: a signal sent before the wait is not lost") {
     native::parker parker;
     parker.reset();

@@ -75,6 +75,7 @@ void manylock::basic_transaction<
     manylock::detail::unmarks_nothing_config>::drop_umbrella() noexcept {
     auto& me = *block_;
     me.under_umbrella = false;
+    core_->marks_under.clear();
     if (!core_->umbrella.try_release_exclusive(me)) {
         arbiter::release(core_->umbrella, mode::exclusive, nullptr);
     }
@@ -88,6 +89,7 @@ void manylock::basic_transaction<
     manylock::detail::bumps_after_the_release_config>::drop_umbrella() noexcept {
     auto& me = *block_;
     me.under_umbrella = false;
+    core_->marks_under.clear();
     if (!core_->umbrella.try_release_exclusive(me)) {
         arbiter::release(core_->umbrella, mode::exclusive, nullptr);
     }

@@ -204,6 +204,10 @@ TEST_SUITE("stress/command_line") {
         CHECK_FALSE(row.fallbacks.has_value());
         CHECK(rows[1].fallbacks.has_value());
         CHECK(rows[1].restarts == 0U);
+        CHECK(row.wasted_ns.has_value());
+        CHECK(row.wasted_locks.value_or(0) >= row.restarts.value_or(1));
+        CHECK_FALSE(rows[1].wasted_ns.has_value());
+        CHECK_FALSE(rows[1].wasted_locks.has_value());
         CHECK(row.check.empty());
         auto const json = nlohmann::json::parse(file_text(place / "out/results.json"));
         CHECK(json.at("rows").size() == 4);

@@ -239,7 +239,10 @@ TEST_SUITE("stress/parts") {
             [&](crew::member& me) {
                 while (me.next()) {
                     works.fetch_add(1, std::memory_order_relaxed);  // relaxed: a count
-                    me.committed(measuring_clock::now(), {1, 0, 2});
+                    me.committed(measuring_clock::now(), {.restarts = {1, 0, 2},
+                                                          .wasted_ns = 50,
+                                                          .wasted_locks = 4,
+                                                          .tags = {2, 1}});
                 }
             },
             [&](bool) { ++marks; });
@@ -249,6 +252,10 @@ TEST_SUITE("stress/parts") {
         CHECK(total.restarts[0] == 100);
         CHECK(total.restarts[2] == 200);
         CHECK(total.restarts_max_of_one_transaction == 3);
+        CHECK(total.wasted_ns == 5000);
+        CHECK(total.wasted_locks == 400);
+        CHECK(total.tags.cycle == 200);
+        CHECK(total.tags.precaution == 100);
         CHECK(total.latency.count() == 100);
         CHECK(marks == 2);
         CHECK(seconds > 0);

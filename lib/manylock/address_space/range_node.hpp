@@ -2,7 +2,6 @@
 #pragma once
 
 #include <manylock/address_space/operation.hpp>
-#include <manylock/platform/recycler.hpp>
 
 #include <array>
 #include <cstddef>

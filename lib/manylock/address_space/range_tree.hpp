@@ -22,7 +22,7 @@ class range_tree : public range_lookup<Platform, Range> {
 public:
     using typename range_lookup<Platform, Range>::node;
     /// Nodes in reserve, which the writer brings along: nothing is allocated during a change.
-    using stock = typename manylock::platform::recycler<node>::stock;
+    using stock = typename Platform::template recycler<node>::stock;
 
     range_tree() = default;
     ~range_tree() { delete_below(root()); }

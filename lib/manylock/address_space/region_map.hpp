@@ -15,6 +15,7 @@
 
 #include <manylock/address_space/range_tree.hpp>
 #include <manylock/address_space/vma.hpp>
+#include <manylock/platform/concept.hpp>
 
 #include <mutex>
 #include <utility>
@@ -55,6 +56,8 @@ public:
     using region_type = region<Domain>;
     using platform = typename Domain::platform;
     using tree = range_tree<platform, region_type>;
+    using memory = typename platform::template recycler<region_type>;
+    static_assert(manylock::platform::recycler_type<memory, region_type>);
 
     /// What a thread that changes the map brings along: memory, so that nothing is allocated or
     /// freed inside the structure section. Does not outlive the map.
@@ -74,7 +77,7 @@ public:
             while (dead != nullptr) nodes.retire(std::exchange(dead, dead->previous));
         }
 
-        typename manylock::platform::recycler<region_type>::stock regions;
+        typename memory::stock regions;
         typename tree::stock nodes;
         typename tree::node* dead = nullptr;
     };
@@ -162,8 +165,8 @@ public:
     }
 
 private:
-    manylock::platform::recycler<region_type> regions_;
-    manylock::platform::recycler<typename tree::node> nodes_;
+    memory regions_;
+    typename platform::template recycler<typename tree::node> nodes_;
     tree tree_;
 };
 

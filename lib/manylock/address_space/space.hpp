@@ -14,6 +14,7 @@
 
 #include <manylock/address_space/maps_row.hpp>
 #include <manylock/address_space/update.hpp>
+#include <manylock/platform/native_rcu.hpp>
 
 #include <string>
 
@@ -46,8 +47,8 @@ public:
         // relaxed: alone
         count_.store(count_.load(Domain::platform::relaxed) + 1, Domain::platform::relaxed);
     }
-    /// A number that no anon_vma or shared anonymous file has had, for VMAs to place.
-    [[nodiscard]] static std::uint64_t fresh_id() { return draw_ids(1); }
+    /// A number that no anon_vma or shared anonymous file of this space has had, for VMAs to place.
+    [[nodiscard]] std::uint64_t fresh_id() noexcept { return draw_ids(1); }
 
     /// Carries out `op`: an address, 0 or -errno. Blocks behind conflicting updates; never
     /// deadlocks.
@@ -168,11 +169,10 @@ private:
     }
 
     /// Identities come in blocks, so that workers do not meet when they draw one.
-    static std::uint64_t draw_ids(std::uint64_t n) noexcept {
-        static typename platform::template atomic<std::uint64_t> last{1};
-        return last.fetch_add(n, platform::relaxed);  // relaxed: only unique
+    std::uint64_t draw_ids(std::uint64_t n) noexcept {
+        return next_id_.fetch_add(n, platform::relaxed);  // relaxed: only unique
     }
-    static std::uint64_t ids_for(worker& me) noexcept {
+    std::uint64_t ids_for(worker& me) noexcept {
         constexpr std::uint64_t block = ids_per_plan << 12U;
         if (me.last_id_ - me.next_id_ < ids_per_plan) {
             me.next_id_ = draw_ids(block);
@@ -189,6 +189,7 @@ private:
     address break_;
     typename platform::template atomic<vma_flags> default_flags_;
     typename platform::template atomic<std::uint64_t> count_{0};
+    typename platform::template atomic<std::uint64_t> next_id_{1};
     std::uint64_t last_claim_ = 0;  ///< written in the structure section
     std::uint64_t commits_ = 0;     ///< written in the structure section
 };
@@ -316,7 +317,8 @@ std::string space_on<Domain>::broken_invariant(bool maximal) {
     return count == vma_count() ? std::string{} : "the count of VMAs is wrong";
 }
 
-template <conflict_policy Policy, options Options = options{}>
-using basic_address_space = space_on<manylock::domain<Policy, Options, platform::native_rcu>>;
+/// `Platform` has a recycler, whose memory outlives the read sections that know it.
+template <conflict_policy Policy, options Options = options{}, class Platform = platform::native_rcu>
+using basic_address_space = space_on<manylock::domain<Policy, Options, Platform>>;
 
 }  // namespace manylock::address_space

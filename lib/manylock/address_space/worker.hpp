@@ -58,7 +58,8 @@ private:
     /// Memory for regions and nodes of `map`.
     typename region_map<Domain>::stock& stock_for(region_map<Domain>& map) {
         if (stock_of_ != &map) {
-            left_.clear();  // those of another space
+            left_.clear();  // those of another space, as are the identities
+            next_id_ = last_id_ = 0;
             stock_.emplace(map);
             stock_of_ = &map;
         }

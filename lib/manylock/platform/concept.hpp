@@ -4,6 +4,7 @@
 #pragma once
 
 #include <concepts>
+#include <cstddef>
 #include <cstdint>
 #include <utility>
 
@@ -25,6 +26,18 @@ concept section_type = std::default_initializable<T> && requires(T& s) {
     s.enter();
     s.leave();
 };
+
+/// Memory for objects that lock-free lookups find. A thread's stock makes objects, and takes back those that
+/// nobody can find any more: they are destroyed, and their memory used again, once no read section that knew
+/// them is left. Only the address space asks a platform for one: `recycler<Object>`.
+template <class T, class Object>
+concept recycler_type =
+    std::default_initializable<T> && std::constructible_from<typename T::stock, T&> &&
+    requires(typename T::stock& mine, Object* object) {
+        mine.fill(std::size_t{1});  // what the next calls of make() need
+        mine.discard(object);       // never was found
+        mine.retire(object);        // may still be known; not in a read section
+    };
 
 /// `atomic<T>` has std::atomic's members with explicit orders; the orders are the platform's constants.
 /// `tally` is an atomic<uint64_t> of one writer that nobody orders on: a statistic.

@@ -6,6 +6,7 @@
 #include <urcu/urcu-memb.h>
 
 #include <manylock/platform/native.hpp>
+#include <manylock/platform/recycler.hpp>
 
 namespace manylock::platform {
 
@@ -48,6 +49,10 @@ struct native_rcu : native {
 
     template <class Block, class Pool>
     using block_cache = thread_cache<Block, Pool>;
+
+    /// Retired objects come back to whoever makes new ones.
+    template <class Object>
+    using recycler = manylock::platform::recycler<Object>;
 };
 
 }  // namespace manylock::platform

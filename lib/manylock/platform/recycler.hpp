@@ -1,5 +1,5 @@
-// Memory for objects that are found by lock-free lookup: an object that was retired is used again, or
-// freed, once no read section of native_rcu can know it. Retired objects are handed to RCU in batches,
+// native_rcu's memory for objects that are found by lock-free lookup: an object that was retired is used
+// again, or freed, once no read section can know it. Retired objects are handed to RCU in batches,
 // and come back to the threads that make new ones, so that in the long run neither the allocator nor a
 // wake-up of RCU's own thread is on the path. Source: the kernel's SLAB_TYPESAFE_BY_RCU and kfree_rcu
 // batching, for the idea.
@@ -7,7 +7,8 @@
 // are freed instead of used again, so that a use after the grace period is seen.
 #pragma once
 
-#include <manylock/platform/native_rcu.hpp>
+#include <urcu/urcu-memb.h>
+
 #include <manylock/platform/sanitizers.hpp>
 
 #include <array>

@@ -1,0 +1,171 @@
+// Goal:   a workload on plain locks tells its stage what it must, and counts what restarts cost.
+// Method: one transaction on a stage whose clock moves by script and whose locks another transaction
+//         holds at the right moments, so that it restarts twice and every number is known.
+#include "workloads/lock_run.hpp"
+
+#include <doctest/doctest.h>
+#include <functional>
+#include <manylock/policies/no_wait.hpp>
+#include <map>
+#include <optional>
+#include <vector>
+
+namespace manylock::stress {
+namespace {
+
+/// One row at a time.
+struct scripted_stage {
+    template <class Policy>
+    using domain = manylock::domain<Policy>;
+    using domain_type = domain<policies::no_wait>;
+
+    /// Only what was used exists.
+    template <class Object>
+    class objects {
+    public:
+        explicit objects(std::uint64_t) {
+            lock_at = [this](std::uint64_t i) -> domain_type::lock_type& { return all_[i].lock; };
+        }
+        Object& operator[](std::size_t index) { return all_[index]; }
+        template <class F>
+        void for_each(F f) const {
+            for (auto const& [index, one] : all_) f(one);
+        }
+
+    private:
+        std::map<std::size_t, Object> all_;
+    };
+
+    struct time_point {
+        std::uint64_t ns = 0;
+    };
+    static time_point now() { return {clock}; }
+    static std::uint64_t nanoseconds_since(time_point start) { return clock - start.ns; }
+    static void work_for(std::uint64_t ns, bool) { clock += ns; }
+    static void sleep_for(std::uint64_t ns) { clock += ns; }  // lint: allow(sleep) virtual
+    static void think(own_work what, std::uint64_t times) { thought[what] += times; }
+
+    /// Runs one transaction of one thread.
+    class crew {
+    public:
+        class member {
+        public:
+            std::uint64_t index() const { return 0; }
+            bool next() { return left_-- > 0; }
+            /// Time passes in front of each attempt; the first begins with its transaction.
+            bool stopping() const {
+                clock += 1000;
+                return ends_at_attempt != 0 && ++attempts_ == ends_at_attempt;
+            }
+            void committed(time_point start, lost_attempts const& lost) {
+                seen.committed(nanoseconds_since(start), lost);
+            }
+            measurement seen;
+
+        private:
+            int left_ = 1;
+            mutable unsigned attempts_ = 0;
+        };
+        explicit crew(row_request const&) {}
+        double run(std::function<void(member&)> const& work,
+                   std::function<void(bool)> const& measured) {
+            measured(true);
+            other.emplace(running->begin());
+            static_cast<void>(other->acquire(lock_at(1)));
+            work(me_);
+            if (other) other->commit();
+            other.reset();
+            measured(false);
+            return 1;
+        }
+        measurement total() const { return me_.seen; }
+
+    private:
+        member me_;
+    };
+
+    static constexpr bool tags_restarts = true;
+    /// The other transaction moves on to the next lock, or ends.
+    static restart_tag restarted(domain_type& where, domain_type::transaction const& txn,
+                                 domain_type::lock_type const& lock, mode m) {
+        CHECK(&where == running);
+        CHECK(&lock == &lock_at(held_by_other));
+        CHECK(m == mode::exclusive);
+        held_at_restart.push_back(txn.held());
+        clock += 100;
+        other->commit();
+        other.reset();
+        if (++held_by_other > 2) return restart_tag::precaution;
+        other.emplace(where.begin());
+        static_cast<void>(other->acquire(lock_at(held_by_other)));
+        return restart_tag::cycle;
+    }
+
+    struct domain_entry {
+        explicit domain_entry(domain_type& d) { running = &d; }
+    };
+
+    static void reset() {
+        clock = 0;
+        thought.clear();
+        held_at_restart.clear();
+        held_by_other = 1;
+        ends_at_attempt = 0;
+    }
+    static inline std::uint64_t clock;
+    static inline std::map<own_work, std::uint64_t> thought;
+    static inline std::vector<std::size_t> held_at_restart;
+    static inline std::uint64_t held_by_other;
+    static inline unsigned ends_at_attempt;
+    static inline domain_type* running;
+    static inline std::function<domain_type::lock_type&(std::uint64_t)> lock_at;
+    static inline std::optional<domain_type::transaction> other;
+};
+
+/// Locks 0, 1 and 2 in this order.
+row_request three_locks() {
+    row_request request;
+    request.what = *find_workload("uniform");
+    request.what.locks = 3;
+    request.what.locks_per_transaction = 3;
+    request.what.read_percent = 0;
+    request.what.hold_ns = 0;
+    request.what.sequence = order::ascending;
+    request.check = true;
+    return request;
+}
+
+}  // namespace
+
+TEST_SUITE("stress/stage") {
+    TEST_CASE("restarts are tagged and what their attempts had cost is counted") {
+        scripted_stage::reset();
+        auto const row = lock_run<scripted_stage, policies::no_wait>(three_locks()).run();
+        auto const& m = row.measured;
+        CHECK(m.commits == 1);
+        CHECK(m.restarts[static_cast<std::size_t>(restart_reason::conflict)] == 2);
+        // Restarted at lock 1 holding lock 0; then at lock 2 holding 0 and 1.
+        CHECK(scripted_stage::held_at_restart == std::vector<std::size_t>{1, 2});
+        CHECK(m.wasted_locks == 3);
+        // What passes between attempts is not theirs, but is the transaction's.
+        CHECK(m.wasted_ns == (1000 + 100) + 100);
+        CHECK(m.latency.max() == 3 * 1000 + 2 * 100);
+        CHECK(m.tagged);
+        CHECK(m.tags.cycle == 1);
+        CHECK(m.tags.precaution == 1);
+        CHECK(row.faults.empty());
+        CHECK(scripted_stage::thought[own_work::transaction] == 1);
+        CHECK(scripted_stage::thought[own_work::request] == 3);
+    }
+
+    TEST_CASE("a transaction whose thread must stop begins no further attempt") {
+        scripted_stage::reset();
+        scripted_stage::ends_at_attempt = 2;
+        auto const row = lock_run<scripted_stage, policies::no_wait>(three_locks()).run();
+        CHECK(row.measured.commits == 0);
+        CHECK(scripted_stage::held_at_restart.size() == 1);
+        CHECK(row.faults.empty());
+    }
+}
+
+}  // namespace manylock::stress
