@@ -29,6 +29,11 @@ struct onlooker {
         if constexpr (looks_on) platform::template onlooker<Config>::chosen(shared, victim);
         (void)shared, (void)victim;
     }
+    /// `me` restarts, for the policy's reason: what was announced by one of the three above has come true.
+    static void restarts(block& me) noexcept {
+        if constexpr (looks_on) platform::template onlooker<Config>::restarts(me);
+        (void)me;
+    }
     /// `me`, which holds something, has begun to wait.
     static void waits(arbitration<Config>& shared, block& me) noexcept {
         if constexpr (looks_on) platform::template onlooker<Config>::waits(shared, me);

@@ -269,6 +269,7 @@ acquire_result basic_transaction<Config>::issue_restart(restart_reason reason, l
     me.contending_mode = m;
     me.contending_rank = rank;
     me.count.add_restart(reason);
+    if (reason == Config::policy::reason) detail::onlooker<Config>::restarts(me);
     tell(event_kind::restart, contending, m, reason);
     return reason;
 }

@@ -210,6 +210,17 @@ void machine::compute(std::uint64_t ns) {
     }
 }
 
+void machine::compute_until(std::uint64_t when) {
+    while (now() < when) {
+        auto& c = current_core();
+        if (c.time >= c.slice_end) {
+            give_up_slice();
+        } else {
+            c.time = std::min(when, c.slice_end);
+        }
+    }
+}
+
 void machine::yield() {
     ++events_;
     compute(cost_.yield);

@@ -90,6 +90,10 @@ public:
     void forget(void const* where) noexcept { cache_.forget(where); }
     /// Computes for so long; may lose the core to another thread meanwhile, which then counts as well.
     void compute(std::uint64_t ns);
+    /// The same, but until an instant: what others compute on the core meanwhile counts too.
+    void compute_until(std::uint64_t when);
+    /// Returns when nobody else is behind: what all others did until now has happened.
+    void in_order();
     /// The core goes to the next thread that waits for it, if there is one.
     void yield();
     /// Until woken, or until `deadline` (absolute) if there is one. Goes to sleep at this very instant.
@@ -144,7 +148,6 @@ private:
         horizon_ = when;
         ahead_ = when < never - lookahead_ ? when + lookahead_ : never;
     }
-    void in_order();
     void go_on();
     void set_key(unsigned core, std::uint64_t key) noexcept;
     [[nodiscard]] std::uint64_t others_than(unsigned core) const noexcept;

@@ -10,36 +10,52 @@ namespace manylock::simulate {
 class precaution_meter {
 public:
     enum class verdict : std::uint8_t { none, cycle, precaution };
+    struct counts {
+        std::uint64_t cycle = 0;
+        std::uint64_t precaution = 0;
+        /// Times that a transaction began to wait and so closed one or more cycles.
+        std::uint64_t formed = 0;
+        /// Restarts tagged `cycle` by the transactions on the shortest cycle through the one that restarts.
+        std::map<unsigned, std::uint64_t> lengths;
+    };
 
-    /// Transaction `number` restarts: a cycle of so many transactions would have closed; 0: none.
+    /// Transaction `number` is told to restart: waiting would close a cycle of so many; 0: none.
     void tag(std::uint32_t number, unsigned length) {
-        if (number >= verdicts_.size()) verdicts_.resize(number + 1, verdict::none);
-        verdicts_[number] = length > 0 ? verdict::cycle : verdict::precaution;
-        if (length > 0) ++lengths_[length];
+        auto& t = of(number);
+        t.decided = length > 0 ? verdict::cycle : verdict::precaution;
+        t.length = length;
+    }
+    /// And does restart.
+    void restarts(std::uint32_t number) {
+        auto& t = of(number);
+        t.last = t.decided;
+        t.decided = verdict::none;
+        if (t.last == verdict::precaution) ++counts_.precaution;
+        if (t.last != verdict::cycle) return;
+        ++counts_.cycle;
+        ++counts_.lengths[t.length];
     }
     /// A transaction has begun to wait, which closed a cycle.
-    void formed() noexcept { ++formed_; }
-    /// Of the restart that this transaction was last told of; counts it. Call once a restart.
-    verdict take(std::uint32_t number) {
-        auto const v = number < verdicts_.size() ? verdicts_[number] : verdict::none;
-        if (v == verdict::cycle) ++cycle_;
-        if (v == verdict::precaution) ++precaution_;
-        if (v != verdict::none) verdicts_[number] = verdict::none;
-        return v;
+    void formed() noexcept { ++counts_.formed; }
+
+    /// Of the last restart of that transaction.
+    [[nodiscard]] verdict last(std::uint32_t number) const noexcept {
+        return number < all_.size() ? all_[number].last : verdict::none;
     }
-    [[nodiscard]] std::uint64_t restarts_cycle() const noexcept { return cycle_; }
-    [[nodiscard]] std::uint64_t restarts_precaution() const noexcept { return precaution_; }
-    /// Times that a transaction began to wait and so closed one or more cycles.
-    [[nodiscard]] std::uint64_t cycles_formed() const noexcept { return formed_; }
-    /// Shortest cycle through each transaction that was told to restart and tagged `cycle`.
-    [[nodiscard]] std::map<unsigned, std::uint64_t> const& lengths() const noexcept { return lengths_; }
+    [[nodiscard]] counts const& so_far() const noexcept { return counts_; }
 
 private:
-    std::vector<verdict> verdicts_;
-    std::map<unsigned, std::uint64_t> lengths_;
-    std::uint64_t cycle_ = 0;
-    std::uint64_t precaution_ = 0;
-    std::uint64_t formed_ = 0;
+    struct tagged {
+        verdict decided = verdict::none;
+        verdict last = verdict::none;
+        unsigned length = 0;
+    };
+    tagged& of(std::uint32_t number) {
+        if (number >= all_.size()) all_.resize(number + 1);
+        return all_[number];
+    }
+    std::vector<tagged> all_;
+    counts counts_;
 };
 
 }  // namespace manylock::simulate

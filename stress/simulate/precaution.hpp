@@ -44,6 +44,7 @@ public:
         graph_view view{shared, victim};
         meter().tag(victim.number, view.shortest_cycle());
     }
+    static void restarts(block& me) { meter().restarts(me.number); }
     static void waits(shared_state& shared, block& me) {
         machine::quiet const nobody_moves;
         graph_view view{shared, me};
