@@ -99,7 +99,7 @@ void adjust(texts const& given, workload& w, bool preset) {
     if (on_address_space(w.picks)) return;
     given.number("--locks", w.locks, 1, locks_max);
     bool const ring = w.picks == choice::ring;
-    if (ring && !given.find("--locks-per-transaction")) {
+    if (ring && !preset && !given.find("--locks-per-transaction")) {
         w.locks_per_transaction =
             std::max<std::uint64_t>(w.locks, 2) - 1;  // philosophers: n of n+1
     }

@@ -33,6 +33,14 @@ enum class order : std::uint8_t {
     reorder     ///< as fixed, but the contending lock of a restart moves to the front for good
 };
 
+/// A machine to simulate, and how many threads run on it.
+struct machine_shape {
+    std::uint64_t cores = 1;
+    std::uint64_t threads = 1;
+
+    friend bool operator==(machine_shape const&, machine_shape const&) = default;
+};
+
 struct workload {
     std::string name;
     choice picks = choice::uniform;
@@ -42,7 +50,8 @@ struct workload {
     std::uint64_t locks_per_transaction = 4;
     double read_percent = 0;
     double zipf = 0;
-    double hot_position = 0.5;  ///< 0 = first lock of the transaction, 1 = last
+    double hot_position = 0.5;   ///< 0 = first lock of the transaction, 1 = last
+    bool hot_exclusive = false;  ///< the hot lock is always taken in exclusive mode
     std::uint64_t hot_locks = 1;
     double hot_percent = 0;
     std::uint64_t hold_ns = 0;       ///< busy work after each acquisition
@@ -50,6 +59,7 @@ struct workload {
     std::uint64_t all_held_ns = 0;   ///< sleep while all locks are held
     bool transfers = false;          ///< the locks guard balances that are moved about
     bool mixed_with_single = false;  ///< each third thread takes one lock, each third reorders
+    std::vector<machine_shape> shapes{};  ///< of a full preset: what a simulation runs through
 };
 
 struct named_line {
@@ -72,9 +82,14 @@ std::vector<named_line> const& workload_names();
 /// The workload with its defaults; nullopt for an unknown name.
 std::optional<workload> find_workload(std::string_view name);
 
-/// `cores` sets the thread counts of presets that are published as multiples of it.
+/// Scaled to be run here, on `cores` cores.
 std::vector<preset> presets(std::uint64_t cores);
 std::optional<preset> find_preset(std::string_view name, std::uint64_t cores);
+
+/// The same presets at their published size, for the simulator: whatever cores and memory that
+/// takes. Every workload has its `shapes`, every preset its `commits`.
+std::vector<preset> const& full_presets();
+std::optional<preset> find_full_preset(std::string_view name);
 
 std::vector<std::string_view> const& order_names();
 std::optional<order> find_order(std::string_view name);

@@ -1,6 +1,7 @@
 #include "picker.hpp"
 
 #include <algorithm>
+#include <bit>
 #include <cmath>
 #include <numeric>
 #include <utility>
@@ -10,6 +11,8 @@ namespace {
 
 /// Up to this many picks a repeat is found by looking at all of them.
 constexpr std::size_t few = 16;
+/// The one that workload hotspot is named after.
+constexpr std::uint32_t hot_lock = 0;
 /// Draws before a skewed choice among locks that are nearly all taken settles for a neighbour.
 constexpr int tries = 64;
 
@@ -35,18 +38,22 @@ picker::picker(workload const& from, std::uint64_t thread, std::uint64_t seed,
     auto const k = static_cast<std::size_t>(from_.locks_per_transaction);
     auto const n = static_cast<std::size_t>(from_.locks);
     requests_.reserve(k);
-    if (from_.picks == choice::uniform && (k > few || k > n / 4)) {
+    if (from_.picks == choice::uniform && k > n / 4) {
         shuffled_.resize(n);
         std::iota(shuffled_.begin(), shuffled_.end(), 0U);
+    } else if (k > few) {
+        marks_.resize(std::bit_ceil(2 * k));  // at most half full
     }
-    if (shuffled_.empty() && k > few) marks_.assign(n, 0);
     if (keeps_order_) draw();
 }
 
 std::span<request const> picker::next() {
     if (!keeps_order_) draw();
     if (from_.read_percent > 0) {
-        for (auto& r : requests_) r.shared = random_.percent(from_.read_percent);
+        bool const keep_hot = from_.picks == choice::hotspot && from_.hot_exclusive;
+        for (auto& r : requests_) {
+            r.shared = !(keep_hot && r.lock == hot_lock) && random_.percent(from_.read_percent);
+        }
     }
     return requests_;
 }
@@ -97,7 +104,7 @@ void picker::draw_hotspot() {
     auto const others = from_.locks_per_transaction - 1;
     if (others > 0) draw_subset(1, static_cast<std::uint32_t>(from_.locks), others);
     auto const at = std::lround(from_.hot_position * static_cast<double>(others));
-    requests_.insert(requests_.begin() + at, request{});
+    requests_.insert(requests_.begin() + at, request{hot_lock, false});
 }
 
 void picker::draw_weighted() {
@@ -125,13 +132,20 @@ std::uint32_t picker::weighted_lock() {
 }
 
 bool picker::picked(std::uint32_t lock) const {
-    if (!marks_.empty()) return marks_[lock] == draw_number_;
+    if (!marks_.empty()) return marks_[place_of(lock)].draw == draw_number_;
     return std::any_of(requests_.begin(), requests_.end(),
                        [&](request const& r) { return r.lock == lock; });
 }
 
+std::size_t picker::place_of(std::uint32_t lock) const {
+    auto const mask = marks_.size() - 1;
+    auto at = static_cast<std::size_t>(splitmix(lock)) & mask;
+    while (marks_[at].draw == draw_number_ && marks_[at].lock != lock) at = (at + 1) & mask;
+    return at;
+}
+
 void picker::add(std::uint32_t lock) {
-    if (!marks_.empty()) marks_[lock] = draw_number_;
+    if (!marks_.empty()) marks_[place_of(lock)] = {lock, draw_number_};
     requests_.push_back({lock, false});
 }
 

@@ -1,5 +1,6 @@
 // Draws the locks of one thread's transactions: which, in which order, in which mode. All memory is
-// taken when the picker is made; drawing allocates nothing.
+// taken when the picker is made, and grows with the locks of a transaction, not with all there are;
+// drawing allocates nothing.
 #pragma once
 
 #include "../random.hpp"
@@ -44,6 +45,14 @@ private:
     [[nodiscard]] bool picked(std::uint32_t lock) const;
     void add(std::uint32_t lock);
 
+    /// A place of the hash table of what this draw has picked.
+    struct mark {
+        std::uint32_t lock = 0;
+        std::uint32_t draw = 0;  ///< another than this one's: empty
+    };
+    /// The lock's mark, or the empty place where it belongs.
+    [[nodiscard]] std::size_t place_of(std::uint32_t lock) const;
+
     workload from_;
     std::uint64_t thread_;
     generator random_;
@@ -51,7 +60,7 @@ private:
     bool keeps_order_;
     std::vector<request> requests_;
     std::vector<std::uint32_t> shuffled_;  ///< for subsets too large to reject repeats one by one
-    std::vector<std::uint32_t> marks_;     ///< draw in which a lock was last picked
+    std::vector<mark> marks_;              ///< for transactions too long to look through
     std::uint32_t draw_number_ = 0;
 };
 
