@@ -7,6 +7,7 @@
 #include "provenance.hpp"
 #include "report/aggregate.hpp"
 #include "report/report.hpp"
+#include "simulation.hpp"
 #include "soak.hpp"
 #include "watchdog.hpp"
 
@@ -160,6 +161,22 @@ int replay(replay_options const& chosen, std::vector<std::string> const& argumen
     return finish(files, origin, rows);
 }
 
+int simulate(simulate_options const& chosen, std::vector<std::string> const& arguments) {
+    std::optional<replay::recorded_program> program;
+    if (chosen.replay) program = replay::load_program(chosen.replay->recording);
+    atomic_files files(chosen.out);
+    auto const origin = current_provenance(arguments, chosen.seed);
+    std::cout << origin.line() << '\n';
+    if (!chosen.scaled.empty()) std::cout << "scaled: " << chosen.scaled << '\n';
+    std::cout.flush();
+    std::vector<result_row> rows;
+    {
+        progress bar(row_count(chosen));
+        rows = simulate_rows(chosen, program ? &*program : nullptr, bar);
+    }
+    return finish(files, origin, rows);
+}
+
 int report(report_options const& chosen) {
     if (chosen.against) {
         compare_results(chosen.results, *chosen.against, std::cout);
@@ -300,6 +317,7 @@ int carry_out(options const& chosen, std::vector<std::string> const& arguments) 
             if constexpr (std::is_same_v<type, run_options>) return run(form, arguments);
             if constexpr (std::is_same_v<type, soak_options>) return soak(form);
             if constexpr (std::is_same_v<type, replay_options>) return replay(form, arguments);
+            if constexpr (std::is_same_v<type, simulate_options>) return simulate(form, arguments);
             if constexpr (std::is_same_v<type, report_options>) return report(form);
             if constexpr (std::is_same_v<type, suite_options>) return suite(form, arguments);
         },

@@ -75,6 +75,16 @@ private:
 void add_common(texts& given);
 void read_common(texts const& given, std::filesystem::path& out, std::uint64_t& seed);
 std::vector<std::string> read_policies(texts const& given, known_policies const& known);
+/// The options that describe a workload on plain locks.
+void add_workload(texts& given);
+/// Of a preset that holds both orders of acquisition, keeps the one asked for.
+void pick_order(texts const& given, std::string const& preset, std::vector<workload>& workloads);
+/// Refuses options that the workload has no use for: a silently ignored option is a wrong result.
+void refuse_useless(texts const& given, workload const& w);
+void adjust_workload(texts const& given, workload& w, bool preset);
+/// Where users of a replay are: true, if in regions of their own.
+bool read_regions(texts const& given, std::vector<std::uint64_t> const& threads);
+work_choice read_work(texts const& given);
 /// The workload of that name.
 workload read_workload(std::string_view name);
 

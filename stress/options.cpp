@@ -2,6 +2,7 @@
 
 #include "input_error.hpp"
 #include "option_texts.hpp"
+#include "options_simulate.hpp"
 #include "options_soak.hpp"
 
 #include <CLI/CLI.hpp>
@@ -21,17 +22,10 @@ struct run_form {
         given.add("--preset", "NAME", "a published workload instead; `list` names the presets");
         add_common(given);
         given.add("--threads", "1,2,4", "thread counts, one configuration each");
-        given.add("--locks", "N", "locks in all");
-        given.add("--locks-per-transaction", "K", "locks a transaction takes");
-        given.add("--read-percent", "R", "share of lock requests in shared mode, 0 to 100");
-        given.add("--zipf", "T", "skew of workload zipf; 0 is uniform");
-        given.add("--hot-position", "F",
-                  "where workload hotspot takes the hot lock: 0 first, 1 last");
-        given.add("--hold-ns", "H", "busy work after each acquisition, in nanoseconds");
+        add_workload(given);
         app.add_flag("--yield-in-hold", yield_in_hold,
                      "with more threads than cores the busy work yields its core, so that as many "
                      "transactions overlap as there are threads");
-        given.add("--order", "O", "order of acquisition: random, ascending, fixed or reorder");
         given.add("--seconds", "S", "measured time of each row");
         given.add("--commits", "N", "commits of each row in all, instead of --seconds");
         given.add("--rounds", "R", "rounds; the policies take turns within each");
@@ -71,60 +65,6 @@ void choose_workloads(texts const& given, run_options& run, std::uint64_t cores)
     run.rounds = found->rounds;
 }
 
-/// Refuses options that the workload has no use for: a silently ignored option is a wrong result.
-void refuse_useless(texts const& given, workload const& w) {
-    auto const useless = [&](std::string const& option, std::string const& where) {
-        if (given.find(option)) {
-            throw input_error(option + " has no meaning for workload " + w.name +
-                              "; it belongs to " + where);
-        }
-    };
-    if (w.picks != choice::zipf && !(given.find("--zipf") == "0"))
-        useless("--zipf", "workload zipf");
-    if (w.picks != choice::hotspot) useless("--hot-position", "workload hotspot");
-    if (on_address_space(w.picks)) {
-        for (auto const* option :
-             {"--locks", "--locks-per-transaction", "--read-percent", "--order"})
-            useless(option, "the workloads on plain locks");
-    }
-    if (w.picks == choice::vma_mix) useless("--hold-ns", "every other workload");
-    if (w.transfers)
-        useless("--read-percent", "workloads other than bank, whose transfers write all they lock");
-}
-
-void adjust(texts const& given, workload& w, bool preset) {
-    if (auto const text = given.find("--threads"))
-        w.threads = thread_list("--threads", *text, false);
-    given.number("--hold-ns", w.hold_ns, 0, hold_ns_max);
-    if (on_address_space(w.picks)) return;
-    given.number("--locks", w.locks, 1, locks_max);
-    bool const ring = w.picks == choice::ring;
-    if (ring && !preset && !given.find("--locks-per-transaction")) {
-        w.locks_per_transaction =
-            std::max<std::uint64_t>(w.locks, 2) - 1;  // philosophers: n of n+1
-    }
-    given.number("--locks-per-transaction", w.locks_per_transaction, 1, locks_max);
-    given.real("--read-percent", w.read_percent, 0, 100, "from 0 to 100");
-    given.real("--zipf", w.zipf, 0, 10, "from 0 to 10");
-    given.real("--hot-position", w.hot_position, 0, 1, "from 0 to 1");
-    if (auto const text = given.find("--order")) {
-        auto const sequence = find_order(*text);
-        if (!sequence)
-            refuse("--order", *text, "is not an order; the orders are " + joined(order_names()));
-        w.sequence = *sequence;
-    }
-    if (w.locks_per_transaction > w.locks) {
-        throw input_error("workload " + w.name + ": a transaction cannot take " +
-                          std::to_string(w.locks_per_transaction) + " different locks of " +
-                          std::to_string(w.locks) +
-                          "; lower --locks-per-transaction or raise --locks");
-    }
-    if (w.transfers && w.locks_per_transaction < 2) {
-        throw input_error("--locks-per-transaction: a transfer needs 2 accounts at least");
-    }
-    if (preset) w.hot_locks = std::min(w.hot_locks, w.locks);
-}
-
 run_options read_run(run_form const& form, known_policies const& known, std::uint64_t cores) {
     auto const& given = form.given;
     run_options run;
@@ -133,19 +73,10 @@ run_options read_run(run_form const& form, known_policies const& known, std::uin
     run.check = form.check;
     choose_workloads(given, run, cores);
     for (auto& w : run.workloads) w.hold_yields = w.hold_yields || form.yield_in_hold;
-    if (auto const text = given.find("--order"); text && run.preset == "hellstrom") {
-        // The preset holds both orders; asking for one picks it instead of bending both.
-        std::erase_if(run.workloads, [&](workload const& w) {
-            return w.name != "hellstrom_" + std::string(*text);
-        });
-        if (run.workloads.empty()) {
-            refuse("--order", *text,
-                   "is not an order of preset hellstrom, which has random and ascending");
-        }
-    }
+    pick_order(given, run.preset, run.workloads);
     for (auto& w : run.workloads) {
         refuse_useless(given, w);
-        adjust(given, w, !run.preset.empty());
+        adjust_workload(given, w, !run.preset.empty());
     }
     if (given.find("--seconds") && given.find("--commits")) {
         throw input_error("--seconds and --commits exclude each other; give one of them");
@@ -185,30 +116,6 @@ struct replay_form {
                      "refusing the recording");
     }
 };
-
-bool read_regions(texts const& given, std::vector<std::uint64_t> const& threads) {
-    auto const text = given.find("--regions");
-    if (!text) return false;
-    if (*text != "shared" && *text != "disjoint") {
-        refuse("--regions", *text, "is not a placement; the placements are shared and disjoint");
-    }
-    if (*std::max_element(threads.begin(), threads.end()) < 2) {
-        throw input_error(
-            "--regions has no meaning without several users; it belongs to --threads N from 2 on");
-    }
-    return *text == "disjoint";
-}
-
-work_choice read_work(texts const& given) {
-    auto const text = given.find("--work").value_or("none");
-    if (text == "none") return {};
-    if (text == "traced") return {work_choice::kind::traced, 0};
-    try {
-        return {work_choice::kind::per_page, whole_number("--work", text, 1, work_ns_max)};
-    } catch (input_error const& error) {
-        throw input_error(error.what() + std::string(" and neither none nor traced"));
-    }
-}
 
 replay_options read_replay(replay_form const& form, known_policies const& known) {
     replay_options replay;
@@ -301,6 +208,8 @@ std::optional<options> parse_options(int argc, char const* const* argv, known_po
     auto* const run = app.add_subcommand("run", "measures policies on a workload");
     auto* const replay =
         app.add_subcommand("replay", "replays a recorded program on the address space");
+    auto* const simulation = app.add_subcommand(
+        "simulate", "runs or replays in virtual time, on machines of up to 4,096 cores");
     auto* const report =
         app.add_subcommand("report", "draws the graphs of a result, or compares two results");
     auto* const suite = app.add_subcommand(
@@ -310,6 +219,7 @@ std::optional<options> parse_options(int argc, char const* const* argv, known_po
     list->add_flag("--json", list_form.json, "as JSON");
     run_form run_values(*run);
     replay_form replay_values(*replay);
+    simulate_form simulate_values(*simulation);
     suite_form suite_values(*suite);
     std::vector<std::string> directories;
     report
@@ -330,7 +240,7 @@ std::optional<options> parse_options(int argc, char const* const* argv, known_po
     } catch (CLI::ParseError const& error) {
         auto const used = app.get_subcommands();
         throw input_error(sentence(error, app, used.empty() ? nullptr : used.front(),
-                                   "list, run, replay, report and suite"));
+                                   "list, run, replay, simulate, report and suite"));
     }
     checked_log_level(result.log_level);
     if (chosen == list) result.what = list_form;
@@ -341,6 +251,7 @@ std::optional<options> parse_options(int argc, char const* const* argv, known_po
         result.what = read_run(run_values, known, cores);
     }
     if (chosen == replay) result.what = read_replay(replay_values, known);
+    if (chosen == simulation) result.what = read_simulate(simulate_values, known, cores);
     if (chosen == suite) result.what = read_suite(suite_values, known);
     if (chosen == report) {
         report_options form{directories.front(), std::nullopt};

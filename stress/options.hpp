@@ -2,6 +2,7 @@
 // one input_error, and what parse_options() returns can be run.
 #pragma once
 
+#include "simulate/costs.hpp"
 #include "workloads/catalogue.hpp"
 #include "workloads/replay_work.hpp"
 
@@ -62,6 +63,26 @@ struct replay_options {
     work_choice work;
 };
 
+/// simulate: as run or replay, on virtual machines.
+struct simulate_options {
+    std::vector<workload> workloads;       ///< each with its shapes; empty: a replay
+    std::optional<replay_options> replay;  ///< `threads` as there, or own_threads
+    std::vector<std::uint64_t> cores;      ///< of a replay
+    std::vector<std::string> policies;
+    std::uint64_t commits = 100'000;  ///< in all
+    std::uint64_t rounds = 1;
+    std::uint64_t seed = 0;
+    bool check = false;
+    std::filesystem::path out;
+    std::string preset;
+    std::string scaled;
+    simulate::costs cost;
+    std::uint64_t jobs = 1;  ///< rows simulated side by side
+};
+
+/// As many users as the machine has cores.
+inline constexpr std::uint64_t own_threads = ~std::uint64_t{0};
+
 struct report_options {
     std::filesystem::path results;
     std::optional<std::filesystem::path> against;
@@ -77,7 +98,8 @@ struct suite_options {
 };
 
 using command =
-    std::variant<list_options, run_options, soak_options, replay_options, report_options, suite_options>;
+    std::variant<list_options, run_options, soak_options, replay_options, simulate_options, report_options,
+                 suite_options>;
 
 struct options {
     command what;

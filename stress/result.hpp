@@ -71,6 +71,9 @@ struct result_row {
     count parallel_width;  ///< and the most items that could run at once
     count wasted_ns;       ///< of attempts that restarted: from their begin to the restart
     count wasted_locks;    ///< and the locks they held then
+    count cycles_formed;   ///< simulated: times that a wait closed one or more cycles
+    std::string cycle_lengths;  ///< simulated: restarts for a cycle by its length, "2:17 3:4"
+    count sockets;              ///< of a simulated machine
 
     friend bool operator==(result_row const&, result_row const&) = default;
 };
@@ -83,7 +86,7 @@ struct column {
 };
 
 /// The contract, in order.
-inline constexpr std::array<column, 52> columns{{
+inline constexpr std::array<column, 55> columns{{
     {"policy", &result_row::policy},
     {"workload", &result_row::workload},
     {"platform", &result_row::platform},
@@ -136,6 +139,9 @@ inline constexpr std::array<column, 52> columns{{
     {"parallel_width", &result_row::parallel_width},
     {"wasted_ns", &result_row::wasted_ns},
     {"wasted_locks", &result_row::wasted_locks},
+    {"cycles_formed", &result_row::cycles_formed},
+    {"cycle_lengths", &result_row::cycle_lengths},
+    {"sockets", &result_row::sockets},
 }};
 
 /// A file written before the later columns existed ends with these; it is read all the same.

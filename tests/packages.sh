@@ -6,12 +6,12 @@
 # wherever it comes from.
 stress_packages=(
     ninja-build:ninja gnuplot-nox:gnuplot
-    libboost-dev liburcu-dev libspdlog-dev libcli11-dev nlohmann-json3-dev zlib1g-dev liblzma-dev
+    libboost-dev libboost-context-dev liburcu-dev libspdlog-dev libcli11-dev nlohmann-json3-dev zlib1g-dev liblzma-dev
 )
 
 # What all tests need on top. clang is the second compiler, graphviz draws the wait-for graphs.
 test_packages=(
-    "${stress_packages[@]}" doctest-dev libboost-context-dev relacy-dev libbenchmark-dev
+    "${stress_packages[@]}" doctest-dev relacy-dev libbenchmark-dev
     graphviz:dot python3:python3 clang:clang++ libclang-rt-dev
 )
 

@@ -48,7 +48,7 @@ void virtual_crew::committed(time_point start, stress::lost_attempts const& lost
     }
     scene::of_thread().count_commit();
     if (--left_ > 0) return;
-    machine::quiet const nobody_moves;  // while counters are read
+    // The phase first: reading the counters takes a mutex, so others may come by meanwhile.
     if (phase_ == phase::warm_up) {
         phase_ = phase::measure;
         left_ = commits_;

@@ -86,7 +86,7 @@ struct virtual_stage {
         explicit objects(std::uint64_t) : slots_(std::size_t{1} << 10U) {}
         [[nodiscard]] Object& operator[](std::size_t index) {
             auto const mask = slots_.size() - 1;
-            auto i = static_cast<std::size_t>(stress::splitmix(index)) & mask;
+            auto i = spread(index) & mask;
             for (; slots_[i].object != nullptr; i = (i + 1) & mask) {
                 if (slots_[i].index == index) return *slots_[i].object;
             }
@@ -105,13 +105,16 @@ struct virtual_stage {
             std::size_t index = 0;
             Object* object = nullptr;
         };
+        [[nodiscard]] static std::size_t spread(std::size_t index) noexcept {
+            return (index * 0x9e3779b97f4a7c15U) >> 20U;  // Fibonacci hashing; any 44 bits will do
+        }
         void grow() {
             std::vector<slot> old(slots_.size() * 2);
             old.swap(slots_);
             auto const mask = slots_.size() - 1;
             for (auto const& s : old) {
                 if (s.object == nullptr) continue;
-                auto i = static_cast<std::size_t>(stress::splitmix(s.index)) & mask;
+                auto i = spread(s.index) & mask;
                 while (slots_[i].object != nullptr) i = (i + 1) & mask;
                 slots_[i] = s;
             }

@@ -10,6 +10,7 @@
 #include "replay_users.hpp"
 
 #include <cstdint>
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -45,6 +46,15 @@ struct fault_measurement {
     }
 };
 
+/// What only a simulation knows.
+struct simulated_facts {
+    std::uint64_t cycles_formed = 0;  ///< times that a transaction began to wait and so closed a cycle
+    /// Restarts for a cycle, by the transactions on the shortest one through the victim.
+    std::map<unsigned, std::uint64_t> cycle_lengths;
+    std::uint64_t events = 0;  ///< what it took to simulate: accesses and calls
+    std::uint64_t switches = 0;
+};
+
 /// One row measured, as far as the policy's own code knows it.
 struct row_outcome {
     measurement measured;
@@ -56,6 +66,7 @@ struct row_outcome {
     std::optional<std::uint64_t> detector_edges;
     std::optional<std::uint64_t> held_list_bytes_max;
     std::optional<fault_measurement> page_faults;
+    std::optional<simulated_facts> simulated;
     std::size_t live_threads_max = 0;  ///< of a replay with one thread per recorded thread
     bool checked = false;
     std::vector<std::string> faults;  ///< what the check found wrong, a sentence each
