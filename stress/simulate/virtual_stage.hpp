@@ -79,6 +79,13 @@ struct virtual_stage {
     template <class Policy>
     using address_space = manylock::address_space::basic_address_space<Policy, options{}, timed_rcu>;
 
+    template <class Config, class Lock>
+    static acquire_result acquire(basic_transaction<Config>& txn, Lock& lock, mode m, std::uint64_t index) {
+        // No result may depend on an address, which is the rank of a lock that has no other.
+        if constexpr (Config::needs.rank) return txn.acquire_ranked(lock, m, index + 1);
+        return txn.acquire(lock, m);
+    }
+
     /// Only those that were used exist: a row of a hundred million locks touches a million.
     template <class Object>
     class objects {

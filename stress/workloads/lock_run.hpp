@@ -135,7 +135,7 @@ private:
             auto const& r = requests[i];
             auto& lock = objects_[r.lock].lock;
             auto const wanted = r.shared ? mode::shared : mode::exclusive;
-            auto const answer = txn.acquire(lock, wanted);
+            auto const answer = Stage::acquire(txn, lock, wanted, r.lock);
             if (!answer) {
                 auto& lost = log.lost;
                 lost.tags.add(Stage::restarted(domain_, txn, lock, wanted));

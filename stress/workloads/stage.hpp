@@ -3,7 +3,8 @@
 // all static; a thread of a stage is whatever its crew, or start_thread, runs work on.
 //
 //   locks      domain<Policy>, address_space<Policy>: what transactions run on
-//   memory     objects<Object>: a table by index, of which only what was used need exist
+//   memory     objects<Object>: a table by index, of which only what was used need exist; acquire(txn, lock,
+//              mode, index): of a lock in such a table, whose rank is its index
 //   time       time_point, now(), nanoseconds_since(t), work_for, sleep_for, and think: what the stress
 //              program's own work takes. A virtual clock moves only by what it is told
 //   the crew   crew(row_request), run(work, measured), total(); member: index, measuring, next, committed,
@@ -48,6 +49,13 @@ struct native_stage {
     using domain = manylock::domain<Policy>;
     template <class Policy>
     using address_space = manylock::address_space::basic_address_space<Policy>;
+
+    /// Lock `index` of a table.
+    template <class Transaction, class Lock>
+    static acquire_result acquire(Transaction& txn, Lock& lock, mode m, std::uint64_t index) {
+        (void)index;  // the table is an array: its addresses rank its locks
+        return txn.acquire(lock, m);
+    }
 
     /// Objects 0 to n - 1, made by their default constructors.
     template <class Object>

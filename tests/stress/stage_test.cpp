@@ -36,6 +36,11 @@ struct scripted_stage {
         std::map<std::size_t, Object> all_;
     };
 
+    template <class Transaction, class Lock>
+    static acquire_result acquire(Transaction& txn, Lock& lock, mode m, std::uint64_t) {
+        return txn.acquire(lock, m);
+    }
+
     struct time_point {
         std::uint64_t ns = 0;
     };
