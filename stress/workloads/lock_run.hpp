@@ -119,8 +119,12 @@ private:
                 auto const start = Stage::now();
                 attempt_log log{.lost = {}, .begin = start};
                 domain_.run([&](transaction& txn) { attempt(txn, me, picks, requests, log); });
-                me.committed(start, log.lost);
-                if (log.restarted) picks.contended(log.contending);
+                if (!log.restarted) {  // nothing to add up
+                    me.committed(start);
+                } else {
+                    me.committed(start, log.lost);
+                    picks.contended(log.contending);
+                }
             }
         } catch (run_cut) {
             // the crew reports a signal
