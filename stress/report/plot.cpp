@@ -278,11 +278,16 @@ std::string lines_script(panel const& of, line_graph const& g) {
         auto const block = "$published" + std::to_string(p);
         data += data_block(block, s, x, g.per_unit);
         plots += plots.empty() ? "plot " : ", \\\n     ";
-        plots += block + " using 1:2 with linespoints dashtype 3 linewidth 1.5 pointtype " +
+        plots += block + " using 1:2 with linespoints dashtype (8,5) linewidth 1.5 pointtype " +
                  std::to_string(4 + 2 * (p % 5)) + " pointsize 0.8 linecolor rgb '" +
                  std::string(s.colour) + "' title " + gnuplot_string("published: " + s.name);
     }
-    return x.script() + "set ylabel " + gnuplot_string(g.y_label) +
+    // The longer names want a wider key.
+    auto const key = published.empty() ? std::string()
+                                       : "set rmargin at screen 0.7\n"
+                                         "set key at screen 0.715,0.84 left top Left reverse "
+                                         "samplen 2 spacing 1.25 noopaque\n";
+    return key + x.script() + "set ylabel " + gnuplot_string(g.y_label) +
            "\nset yrange [0:*]\nset format y '%g'\n" + data + plots + '\n';
 }
 

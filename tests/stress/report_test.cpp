@@ -277,7 +277,7 @@ TEST_SUITE("stress/report") {
               "2plsf_high: throughput relative to 1 core against cores, simulated");
         CHECK(holds(relative, "title 'published: NO_WAIT'"));
         CHECK(holds(relative, "title 'published: 2PLSF'"));
-        CHECK(holds(relative, "dashtype 3"));
+        CHECK(holds(relative, "dashtype (8,5)"));
         // 8 threads: 793,268 transactions in 25.963176 s of all threads against 100,000 in 0.893893.
         CHECK(holds(relative, "\n8 2.1849"));
         CHECK(holds(relative, "\n64 1.1257"));  // ours: 564 to 501
