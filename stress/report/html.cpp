@@ -44,8 +44,9 @@ std::string policy_cell(std::string_view policy) {
            std::string(policy_colour(policy)) + "\"></span>" + escaped(policy) + "</th>";
 }
 
-/// `rule_at` starts a new group of rows wherever that column changes.
-std::string html_table(text_table const& table, std::size_t rule_at) {
+/// `rule_at` starts a new group of rows wherever that column changes. `dots`: the first column names
+/// policies, and shows their colours.
+std::string html_table(text_table const& table, std::size_t rule_at, bool dots = true) {
     std::string html = "<div class=\"scroll\"><table><thead><tr>";
     for (auto const& name : table.front()) html += "<th>" + escaped(name) + "</th>";
     html += "</tr></thead><tbody>\n";
@@ -54,21 +55,24 @@ std::string html_table(text_table const& table, std::size_t rule_at) {
             r > 1 && rule_at < table[r].size() && table[r][rule_at] != table[r - 1][rule_at];
         html += rule ? "<tr class=\"rule\">" : "<tr>";
         for (std::size_t i = 0; i < table[r].size(); ++i) {
-            html += i == 0 ? policy_cell(table[r][i]) : "<td>" + escaped(table[r][i]) + "</td>";
+            html +=
+                i == 0 && dots ? policy_cell(table[r][i]) : "<td>" + escaped(table[r][i]) + "</td>";
         }
         html += "</tr>\n";
     }
     return html + "</tbody></table></div>\n";
 }
 
-/// A row per policy, a column per workload, at each workload's largest thread count.
+/// A row per policy, a column per workload, at each workload's largest point.
 template <class Value>
 std::string overview(std::vector<page_section> const& sections, Value value) {
     std::vector<std::string> policies;
     text_table table;
     auto& heading = table.emplace_back(1, "policy");
     for (auto const& s : sections) {
-        heading.push_back(s.shown.workload + " (" + std::to_string(s.shown.threads.back()) + ")");
+        heading.push_back(s.shown.workload + (s.shown.simulated ? ", simulated (" : " (") +
+                          std::to_string(s.shown.points.back()) +
+                          (s.shown.axis == panel_axis::cores ? " cores)" : ")"));
         for (auto const& p : s.shown.policies) {
             if (std::find(policies.begin(), policies.end(), p) == policies.end())
                 policies.push_back(p);
@@ -77,7 +81,7 @@ std::string overview(std::vector<page_section> const& sections, Value value) {
     for (auto const& policy : policies) {
         auto& row = table.emplace_back(1, policy);
         for (auto const& s : sections) {
-            auto const* const c = s.shown.find(policy, s.shown.threads.back());
+            auto const* const c = s.shown.find(policy, s.shown.points.back());
             row.push_back(c == nullptr ? "-" : value(s.shown, *c));
         }
     }
@@ -149,15 +153,23 @@ std::string section_html(page_section const& section,
                          std::map<std::string, std::string> const& images) {
     auto const& p = section.shown;
     std::string html =
-        "<h2 id=\"" + escaped(p.slug) + "\">" + escaped(p.workload) + "</h2>\n<p class=\"note\">" +
-        escaped(p.description) +
+        "<h2 id=\"" + escaped(p.slug) + "\">" + escaped(p.workload) +
+        (p.simulated ? ", simulated" : "") + "</h2>\n<p class=\"note\">" + escaped(p.description) +
         (p.checked ? ". These rows verified their history; do not publish their times." : "") +
         "</p>\n<div class=\"graphs\">\n";
     for (auto const& g : section.graphs) {
         html += "<img alt=\"" + escaped(g.title) + "\" src=\"data:image/svg+xml;base64," +
                 base64(images.at(g.name)) + "\">\n";
     }
-    return html + "</div>\n" + html_table(panel_table(p), 1);
+    html += "</div>\n" + html_table(panel_table(p), 1);
+    if (auto const table = published_table(p); !table.empty()) {
+        html +=
+            "<p class=\"note\">Published for this experiment, on other machines: compare shapes, "
+            "not "
+            "heights.</p>\n" +
+            html_table(table, 0, false);
+    }
+    return html;
 }
 
 }  // namespace

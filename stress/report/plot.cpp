@@ -6,10 +6,12 @@
 #include <fcntl.h>
 #include <spawn.h>
 #include <sys/wait.h>
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <cmath>
 #include <cstring>
+#include <span>
 #include <sstream>
 #include <utility>
 
@@ -36,13 +38,34 @@ constexpr std::array<named_colour, 7> policy_colours{{{"umbrella", "#4d4d4d"},
                                                       {"no_wait", "#e69f00"}}};
 constexpr std::array<std::string_view, 4> other_colours{"#56b4e9", "#8c564b", "#9467bd", "#bcbd22"};
 
-constexpr std::array<named_colour, 7> reason_colours{{{"wounded", "#0072b2"},
-                                                      {"died", "#d55e00"},
-                                                      {"deadlock", "#009e73"},
-                                                      {"out_of_order", "#cc79a7"},
-                                                      {"conflict", "#e69f00"},
-                                                      {"injected", "#999999"},
-                                                      {"stale", "#8c564b"}}};
+/// A part of the restarts that bars are stacked of.
+struct restart_part {
+    std::string_view name;
+    count result_row::*member;
+    std::string_view colour;
+};
+
+constexpr std::array<restart_part, 7> reason_parts{{
+    {"wounded", &result_row::restarts_wounded, "#0072b2"},
+    {"died", &result_row::restarts_died, "#d55e00"},
+    {"deadlock", &result_row::restarts_deadlock, "#009e73"},
+    {"out_of_order", &result_row::restarts_out_of_order, "#cc79a7"},
+    {"conflict", &result_row::restarts_conflict, "#e69f00"},
+    {"injected", &result_row::restarts_injected, "#999999"},
+    {"stale", &result_row::restarts_stale, "#8c564b"},
+}};
+static_assert([] {
+    for (std::size_t i = 0; i < reason_parts.size(); ++i) {
+        if (reason_parts[i].name != restart_reason_columns[i].name) return false;
+    }
+    return reason_parts.size() == restart_reason_columns.size();
+}());
+
+/// Whether a restart was needed.
+constexpr std::array<restart_part, 2> need_parts{{
+    {"closed a cycle", &result_row::restarts_cycle, "#009e73"},
+    {"precaution", &result_row::restarts_precaution, "#e69f00"},
+}};
 
 /// Text in gnuplot's single quotes, where nothing but the quote itself has a meaning; it becomes
 /// the typographic one.
@@ -97,7 +120,70 @@ struct line_graph {
     std::string y_label;
     double per_unit;  ///< the axis counts in these
     cell_value value;
+    std::string metric;     ///< published under this name; empty: not drawn
+    bool relative = false;  ///< each series divided by its value at the panel's smallest point
 };
+
+/// A line: its points, and how far the rounds lie apart there.
+struct series {
+    struct point {
+        std::uint64_t at;
+        summary value;
+    };
+    std::string name;
+    std::string_view colour;
+    std::vector<point> points;
+};
+
+/// Divides by the value at `at`; empty where there is none.
+void make_relative(series& s, std::uint64_t at) {
+    auto const base = std::find_if(s.points.begin(), s.points.end(),
+                                   [&](series::point const& p) { return p.at == at; });
+    auto const divisor = base == s.points.end() ? 0 : base->value.median;
+    if (divisor <= 0) {
+        s.points.clear();
+        return;
+    }
+    for (auto& p : s.points) {
+        p.value.median /= divisor;
+        p.value.low /= divisor;
+        p.value.high /= divisor;
+    }
+}
+
+std::vector<series> series_of(panel const& of, line_graph const& g) {
+    std::vector<series> all;
+    for (auto const& policy : of.policies) {
+        series s{policy, policy_colour(policy), {}};
+        for (auto const at : of.points) {
+            auto const* const c = of.find(policy, at);
+            if (auto const value = c == nullptr ? std::nullopt : g.value(*c))
+                s.points.push_back({at, *value});
+        }
+        if (g.relative) make_relative(s, of.points.front());
+        all.push_back(std::move(s));
+    }
+    return all;
+}
+
+std::vector<series> published_series(panel const& of, line_graph const& g) {
+    std::vector<series> all;
+    for (auto const& p : of.published) {
+        if (p.metric != g.metric) continue;
+        auto at =
+            std::find_if(all.begin(), all.end(), [&](series const& s) { return s.name == p.name; });
+        if (at == all.end()) {
+            all.push_back({p.name, policy_colour(p.policy.empty() ? p.name : p.policy), {}});
+            at = all.end() - 1;
+        }
+        at->points.push_back({p.threads, {p.value, p.value, p.value, 1}});
+    }
+    if (g.relative) {
+        for (auto& s : all) make_relative(s, of.points.front());
+    }
+    std::erase_if(all, [](series const& s) { return s.points.empty(); });
+    return all;
+}
 
 bool has_data(panel const& of, cell_value value) {
     for (auto const& c : of.cells) {
@@ -106,42 +192,103 @@ bool has_data(panel const& of, cell_value value) {
     return false;
 }
 
-/// Against threads, a line per policy, with the range of the rounds as error bars.
+/// Where the points stand: measured ones side by side, as far apart as they come; simulated ones by
+/// their number, on a logarithmic scale if they range far.
+class x_axis {
+public:
+    explicit x_axis(panel const& of) : of_(&of) {}
+
+    void include(std::vector<series> const& all) {
+        for (auto const& s : all) {
+            for (auto const& p : s.points) {
+                low_ = std::min(low_, p.at);
+                high_ = std::max(high_, p.at);
+            }
+        }
+    }
+    [[nodiscard]] double position(std::uint64_t at) const {
+        if (of_->simulated) return static_cast<double>(at);
+        return static_cast<double>(std::find(of_->points.begin(), of_->points.end(), at) -
+                                   of_->points.begin());
+    }
+    [[nodiscard]] std::string script() const {
+        std::string tics;
+        for (auto const at : of_->points) {
+            tics += (tics.empty() ? "" : ", ") + gnuplot_string(std::to_string(at)) + ' ' +
+                    number(position(at));
+        }
+        return "set xlabel " + gnuplot_string(axis_name(of_->axis)) + '\n' +
+               (is_logarithmic() ? "set logscale x 2\n" : "") + "set xtics (" + tics +
+               ")\nset xrange [" + range() + "]\n";
+    }
+
+private:
+    static constexpr std::uint64_t far = 16;
+
+    [[nodiscard]] bool is_logarithmic() const {
+        return of_->simulated && low_ > 0 && high_ > far * low_;
+    }
+    [[nodiscard]] std::string range() const {
+        if (!of_->simulated) return "-0.2:" + number(static_cast<double>(of_->points.size()) - 0.8);
+        auto const low = static_cast<double>(low_);
+        auto const high = static_cast<double>(high_);
+        if (is_logarithmic()) return number(low / 1.15) + ':' + number(high * 1.15);
+        auto const margin = (high - low) / 25;
+        return number(low - margin) + ':' + number(high + margin);
+    }
+
+    panel const* of_;
+    std::uint64_t low_ = of_->points.front();
+    std::uint64_t high_ = of_->points.back();
+};
+
+std::string data_block(std::string const& name, series const& s, x_axis const& x, double per_unit) {
+    auto data = name + " << EOD\n";
+    for (auto const& p : s.points) {
+        data += number(x.position(p.at)) + ' ' + number(p.value.median / per_unit) + ' ' +
+                number(p.value.low / per_unit) + ' ' + number(p.value.high / per_unit) + '\n';
+    }
+    return data + "EOD\n";
+}
+
+/// A line per policy, with the range of the rounds as error bars; published ones dashed.
 std::string lines_script(panel const& of, line_graph const& g) {
     std::string data;
     std::string plots;
-    for (std::size_t p = 0; p < of.policies.size(); ++p) {
-        auto const& policy = of.policies[p];
+    auto const ours = series_of(of, g);
+    auto const published = published_series(of, g);
+    x_axis x(of);
+    x.include(published);
+    for (std::size_t p = 0; p < ours.size(); ++p) {
+        auto const& s = ours[p];
         auto const block = "$p" + std::to_string(p);
-        data += block + " << EOD\n";
-        bool any = false;
-        for (std::size_t t = 0; t < of.threads.size(); ++t) {
-            auto const* const c = of.find(policy, of.threads[t]);
-            auto const value = c == nullptr ? std::nullopt : g.value(*c);
-            if (!value) continue;
-            any = true;
-            data += std::to_string(t) + ' ' + number(value->median / g.per_unit) + ' ' +
-                    number(value->low / g.per_unit) + ' ' + number(value->high / g.per_unit) + '\n';
-        }
-        data += "EOD\n";
-        if (!any) continue;
-        auto const style = " linecolor rgb '" + std::string(policy_colour(policy)) + "'";
+        data += data_block(block, s, x, g.per_unit);
+        if (s.points.empty()) continue;
+        auto const style = " linecolor rgb '" + std::string(s.colour) + "'";
         plots += plots.empty() ? "plot " : ", \\\n     ";
         plots += block +
                  " using 1:3:(0):($4-$3) with vectors heads size screen 0.005,90 linewidth 1" +
                  style + " notitle, \\\n     " + block +
                  " using 1:2 with linespoints linewidth 2.5 pointtype " +
                  std::to_string(5 + 2 * (p % 5)) + " pointsize 0.8" + style +
-                 (policy == "umbrella" ? " dashtype 2" : "") + " title " + gnuplot_string(policy);
+                 (s.name == "umbrella" ? " dashtype 2" : "") + " title " + gnuplot_string(s.name);
     }
-    std::string tics;
-    for (std::size_t t = 0; t < of.threads.size(); ++t) {
-        tics += (t == 0 ? "" : ", ") + gnuplot_string(std::to_string(of.threads[t])) + ' ' +
-                std::to_string(t);
+    for (std::size_t p = 0; p < published.size(); ++p) {
+        auto const& s = published[p];
+        auto const block = "$published" + std::to_string(p);
+        data += data_block(block, s, x, g.per_unit);
+        plots += plots.empty() ? "plot " : ", \\\n     ";
+        plots += block + " using 1:2 with linespoints dashtype (8,5) linewidth 1.5 pointtype " +
+                 std::to_string(4 + 2 * (p % 5)) + " pointsize 0.8 linecolor rgb '" +
+                 std::string(s.colour) + "' title " + gnuplot_string("published: " + s.name);
     }
-    return "set xlabel 'threads'\nset ylabel " + gnuplot_string(g.y_label) + "\nset xtics (" +
-           tics + ")\nset xrange [-0.2:" + number(static_cast<double>(of.threads.size()) - 0.8) +
-           "]\nset yrange [0:*]\nset format y '%g'\n" + data + plots + '\n';
+    // The longer names want a wider key.
+    auto const key = published.empty() ? std::string()
+                                       : "set rmargin at screen 0.7\n"
+                                         "set key at screen 0.715,0.84 left top Left reverse "
+                                         "samplen 2 spacing 1.25 noopaque\n";
+    return key + x.script() + "set ylabel " + gnuplot_string(g.y_label) +
+           "\nset yrange [0:*]\nset format y '%g'\n" + data + plots + '\n';
 }
 
 std::string policy_tics(panel const& of) {
@@ -153,12 +300,13 @@ std::string policy_tics(panel const& of) {
            number(static_cast<double>(of.policies.size()) - 0.4) + "]\n";
 }
 
-/// One thread count only: a bar per policy.
+/// One point only: a bar per policy, and what was published as a mark on its policy's.
 std::string bars_script(panel const& of, line_graph const& g) {
     std::string data = "$bars << EOD\n";
+    std::string marks;
     std::string plots;
     for (std::size_t p = 0; p < of.policies.size(); ++p) {
-        auto const* const c = of.find(of.policies[p], of.threads.back());
+        auto const* const c = of.find(of.policies[p], of.points.back());
         auto const value = c == nullptr ? std::nullopt : g.value(*c);
         if (!value) continue;
         data += std::to_string(p) + ' ' + number(value->median / g.per_unit) + ' ' +
@@ -168,34 +316,46 @@ std::string bars_script(panel const& of, line_graph const& g) {
                  " ? $1 : NaN):2 with boxes fillstyle solid 0.9 noborder "
                  "linecolor rgb '" +
                  std::string(policy_colour(of.policies[p])) + "' notitle";
+        for (auto const& point : of.published) {
+            if (point.metric == g.metric && point.policy == of.policies[p] &&
+                point.threads == of.points.back())
+                marks += std::to_string(p) + ' ' + number(point.value / g.per_unit) + '\n';
+        }
     }
     plots +=
         ", \\\n     $bars using 1:3:(0):($4-$3) with vectors heads size screen 0.006,90 linewidth "
         "1.5 linecolor rgb "
         "'#202020' notitle";
-    return "set rmargin at screen 0.97\nset boxwidth 0.7\nset ylabel " + gnuplot_string(g.y_label) +
-           "\nset yrange [0:*]\nset format y '%g'\n" + policy_tics(of) + data + "EOD\n" + plots +
-           '\n';
+    data += "EOD\n";
+    if (!marks.empty()) {
+        data += "$published << EOD\n" + marks + "EOD\n";
+        plots +=
+            ", \\\n     $published using 1:2 with points pointtype 6 pointsize 1.4 linewidth 2 "
+            "linecolor rgb '#202020' title 'published'";
+    }
+    return std::string(marks.empty() ? "set rmargin at screen 0.97\n" : "") +
+           "set boxwidth 0.7\nset ylabel " + gnuplot_string(g.y_label) +
+           "\nset yrange [0:*]\nset format y '%g'\n" + policy_tics(of) + data + plots + '\n';
 }
 
-/// Restarts per commit at one thread count, stacked by reason, a bar per policy.
-std::string reasons_script(panel const& of, std::uint64_t threads) {
-    std::vector<std::pair<std::string_view, count result_row::*>> present;
-    for (auto const& reason : restart_reason_columns) {
+/// Restarts per commit at one point, stacked of their parts, a bar per policy.
+std::string stacked_script(panel const& of, std::uint64_t at, std::span<restart_part const> parts) {
+    std::vector<restart_part> present;
+    for (auto const& part : parts) {
         for (auto const& c : of.cells) {
-            auto const value = c.threads == threads ? c.per_commit(reason.member) : std::nullopt;
+            auto const value = c.at == at ? c.per_commit(part.member) : std::nullopt;
             if (!value || value->high <= 0) continue;
-            present.emplace_back(reason.name, reason.member);
+            present.push_back(part);
             break;
         }
     }
     std::string data = "$bars << EOD\n";
     for (std::size_t p = 0; p < of.policies.size(); ++p) {
-        auto const* const c = of.find(of.policies[p], threads);
+        auto const* const c = of.find(of.policies[p], at);
         double low = 0;
         data += std::to_string(p);
-        for (auto const& [name, member] : present) {
-            auto const value = c == nullptr ? std::nullopt : c->per_commit(member);
+        for (auto const& part : present) {
+            auto const value = c == nullptr ? std::nullopt : c->per_commit(part.member);
             auto const high = low + (value ? value->median : 0);
             data += ' ' + number(low) + ' ' + number(high);
             low = high;
@@ -204,16 +364,12 @@ std::string reasons_script(panel const& of, std::uint64_t threads) {
     }
     std::string plots;
     for (std::size_t r = 0; r < present.size(); ++r) {
-        std::string_view colour = "#999999";
-        for (auto const& known : reason_colours) {
-            if (known.name == present[r].first) colour = known.colour;
-        }
         auto const low = std::to_string(2 + 2 * r);
         auto const high = std::to_string(3 + 2 * r);
         plots += plots.empty() ? "plot " : ", \\\n     ";
         plots += "$bars using 1:" + low + ":($1-0.35):($1+0.35):" + low + ':' + high +
                  " with boxxyerror fillstyle solid 0.9 noborder linecolor rgb '" +
-                 std::string(colour) + "' title " + gnuplot_string(present[r].first);
+                 std::string(present[r].colour) + "' title " + gnuplot_string(present[r].name);
     }
     if (plots.empty()) {
         plots =
@@ -227,8 +383,8 @@ std::string reasons_script(panel const& of, std::uint64_t threads) {
     return "set ylabel 'restarts per commit'\n" + policy_tics(of) + plots + '\n';
 }
 
-/// Latency at one thread count: a line from p50 to max per policy with a mark at each quantile.
-std::string latency_script(panel const& of, std::uint64_t threads) {
+/// Latency at one point: a line from p50 to max per policy with a mark at each quantile.
+std::string latency_script(panel const& of, std::uint64_t at) {
     constexpr std::array<std::pair<char const*, count result_row::*>, 4> marks{
         {{"p50", &result_row::latency_ns_p50},
          {"p99", &result_row::latency_ns_p99},
@@ -237,7 +393,7 @@ std::string latency_script(panel const& of, std::uint64_t threads) {
     constexpr std::array<char const*, 4> shapes{"7", "5", "9", "13"};
     std::string data = "$latency << EOD\n";
     for (std::size_t p = 0; p < of.policies.size(); ++p) {
-        auto const* const c = of.find(of.policies[p], threads);
+        auto const* const c = of.find(of.policies[p], at);
         if (c == nullptr || !c->of(marks[0].second)) continue;
         data += std::to_string(p);
         for (auto const& [name, member] : marks) {
@@ -320,36 +476,82 @@ std::string_view policy_colour(std::string_view policy) {
     return other_colours[hash % other_colours.size()];
 }
 
+namespace {
+
+/// The column of that name; null if results have none.
+count result_row::*count_column(std::string_view name) {
+    for (auto const& c : columns) {
+        if (c.name != name) continue;
+        if (auto const* const member = std::get_if<count result_row::*>(&c.member)) return *member;
+    }
+    return nullptr;
+}
+
+std::optional<summary> wasted(cell const& c) {
+    static auto const column = count_column("wasted_ns");
+    return column == nullptr ? std::nullopt : c.per_commit(column);
+}
+
+std::optional<summary> rate_of(cell const& c) {
+    return c.of(&result_row::commits_per_second);
+}
+
+/// What is drawn against the panel's axis, if there is data.
+std::vector<line_graph> line_graphs(panel const& of) {
+    std::vector<line_graph> graphs{
+        {"restarts", "restarts per commit", "restarts per commit", 1,
+         [](cell const& c) { return c.of(&result_row::restarts_per_commit); },
+         "restarts_per_commit"},
+        // Published heights are of other machines; the next graph has their shapes.
+        {"throughput", "throughput", "thousand commits per second", 1000, rate_of, ""},
+    };
+    auto first = of;
+    first.points.resize(1);
+    line_graph relative{"relative",
+                        "throughput relative to " + first.largest(),
+                        "times that of " + first.largest(),
+                        1,
+                        rate_of,
+                        "commits_per_second",
+                        true};
+    if (of.points.size() > 1 && !published_series(of, relative).empty())
+        graphs.push_back(std::move(relative));
+    graphs.push_back(
+        {"wasted", "time of attempts that restarted", "microseconds per commit", 1000, wasted, ""});
+    return graphs;
+}
+
+}  // namespace
+
 std::vector<graph> make_graphs(panel const& of, std::string const& origin) {
     std::vector<graph> graphs;
-    auto const most = of.threads.back();
-    auto const at_most = most == 0
-                             ? std::string()
-                             : " at " + std::to_string(most) + (most == 1 ? " thread" : " threads");
+    auto const most = of.points.back();
+    auto const largest = of.largest();
+    std::string const simulated = of.simulated ? ", simulated" : "";
+    auto const at_most = (largest.empty() ? "" : " at " + largest) + simulated;
+    auto const against = " against " + std::string(axis_name(of.axis)) + simulated;
     auto const note = of.checked ? of.description + " (--check)" : of.description;
-    std::array<line_graph, 2> const against_threads{{
-        {"restarts", "restarts per commit", "restarts per commit", 1,
-         [](cell const& c) { return c.of(&result_row::restarts_per_commit); }},
-        {"throughput", "throughput", "thousand commits per second", 1000,
-         [](cell const& c) { return c.of(&result_row::commits_per_second); }},
-    }};
-    for (auto const& g : against_threads) {
+    auto const add = [&](std::string const& suffix, std::string const& title,
+                         std::string const& script) {
+        graphs.push_back({of.slug + '-' + suffix, title, preamble(title, note, origin) + script});
+    };
+    for (auto const& g : line_graphs(of)) {
         if (!has_data(of, g.value)) continue;
-        bool const lines = of.threads.size() > 1;
-        auto const title = of.workload + ": " + g.title + (lines ? " against threads" : at_most);
-        graphs.push_back(
-            {of.slug + '-' + g.suffix, title,
-             preamble(title, note, origin) + (lines ? lines_script(of, g) : bars_script(of, g))});
+        bool const lines = of.points.size() > 1;
+        add(g.suffix, of.workload + ": " + g.title + (lines ? against : at_most),
+            lines ? lines_script(of, g) : bars_script(of, g));
     }
     if (has_data(of, [](cell const& c) { return c.of(&result_row::restarts); })) {
-        auto const title = of.workload + ": restarts by reason" + at_most;
-        graphs.push_back({of.slug + "-reasons", title,
-                          preamble(title, note, origin) + reasons_script(of, most)});
+        add("reasons", of.workload + ": restarts by reason" + at_most,
+            stacked_script(of, most, reason_parts));
+    }
+    if (has_data(of, [](cell const& c) { return c.of(&result_row::restarts_precaution); })) {
+        add("needed", of.workload + ": restarts that were needed, and not" + at_most,
+            stacked_script(of, most, need_parts));
     }
     if (has_data(of, [](cell const& c) { return c.of(&result_row::latency_ns_p50); })) {
-        auto const title = of.workload + ": latency, first attempt to commit" + at_most;
-        graphs.push_back({of.slug + "-latency", title,
-                          preamble(title, note, origin) + latency_script(of, most)});
+        add("latency", of.workload + ": latency, first attempt to commit" + at_most,
+            latency_script(of, most));
     }
     return graphs;
 }

@@ -58,7 +58,7 @@ void add_comparison(text_table& table, panel const& of, cell const& a, cell cons
     auto const& rate = &result_row::commits_per_second;
     auto const& restarts = &result_row::restarts_per_commit;
     auto const& latency = &result_row::latency_ns_p99;
-    table.push_back({of.workload, a.policy, std::to_string(a.threads), text(a.of(rate)),
+    table.push_back({of.workload, a.policy, std::to_string(a.at), text(a.of(rate)),
                      text(b.of(rate)), ratio_text(a.of(rate), b.of(rate)), text(a.of(restarts)),
                      text(b.of(restarts)), ratio_text(a.of(restarts), b.of(restarts)),
                      ratio_text(a.of(latency), b.of(latency))});
@@ -97,7 +97,7 @@ void compare_results(fs::path const& a, fs::path const& b, std::ostream& out) {
     auto const panels_a = make_panels(read_results(a));
     auto const panels_b = make_panels(read_results(b));
     text_table table;
-    table.push_back({"workload", "policy", "threads", "commits/s A", "B", "B/A",
+    table.push_back({"workload", "policy", "threads or cores", "commits/s A", "B", "B/A",
                      "restarts/commit A", "B", "B/A", "p99 B/A"});
     for (auto const& left : panels_a) {
         auto const right = std::find_if(panels_b.begin(), panels_b.end(), [&](panel const& p) {
@@ -105,7 +105,7 @@ void compare_results(fs::path const& a, fs::path const& b, std::ostream& out) {
         });
         if (right == panels_b.end()) continue;
         for (auto const& c : left.cells) {
-            if (auto const* const other = right->find(c.policy, c.threads))
+            if (auto const* const other = right->find(c.policy, c.at))
                 add_comparison(table, left, c, *other);
         }
     }

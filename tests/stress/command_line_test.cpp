@@ -261,6 +261,29 @@ TEST_SUITE("stress/command_line") {
         }
     }
 
+    TEST_CASE("a preset of neighbours keeps its two locks and a scaled one its own number") {
+        for (auto const* options :
+             {"--preset folly", "--preset ring", "--preset bamboo-hs1 --locks 500"}) {
+            CAPTURE(options);
+            temporary_directory const place;
+            auto arguments = words("run --seconds 0.002 --rounds 1 --policy no_wait --threads 2");
+            for (auto const& word : words(options)) arguments.push_back(word);
+            arguments.insert(arguments.end(), {"--out", (place / "out").string()});
+            auto const result = run_program(arguments);
+            CAPTURE(result.err);
+            REQUIRE(result.status == 0);
+            CHECK(result.out.find("scaled: ") != std::string::npos);
+            for (auto const& row : read_results(place / "out")) {
+                CAPTURE(row.workload);
+                auto const hot = row.workload.starts_with("bamboo");
+                CHECK(row.locks_per_transaction == (hot ? 16U : 2U));
+                CHECK(row.locks == (hot                                  ? 500U
+                                    : row.workload == "folly_m8_ordered" ? 8U
+                                                                         : *row.locks));
+            }
+        }
+    }
+
     TEST_CASE("an interrupted run writes nothing") {
         temporary_directory const place;
         auto arguments = words("run --workload uniform --seconds 60 --policy no_wait --threads 2");

@@ -1,10 +1,13 @@
 // The published workloads as data: both sizes of each, and the numbers published for them.
+#include "commands.hpp"
+#include "report/published.hpp"
 #include "workloads/catalogue.hpp"
 #include "workloads/picker.hpp"
 
 #include <algorithm>
 #include <doctest/doctest.h>
 #include <set>
+#include <stdexcept>
 #include <string>
 #include <vector>
 
@@ -125,6 +128,74 @@ TEST_SUITE("stress/presets") {
         CHECK(full("ring", "ring_64").shapes == a_core_each({64}));
         CHECK(find_full_preset("dbx")->commits == 100'000U);
         CHECK_FALSE(find_full_preset("no such preset").has_value());
+    }
+
+    TEST_CASE("every published point belongs to a full preset and to a policy") {
+        auto const& points = published_points();
+        REQUIRE(points.size() > 100);
+        std::set<std::string> seen;
+        for (auto const& p : points) {
+            CAPTURE(p.source);
+            CAPTURE(p.workload);
+            auto const preset = find_full_preset(p.preset);
+            REQUIRE(preset.has_value());
+            auto const prefix = p.workload.substr(0, p.workload.find('*'));
+            CHECK(std::any_of(
+                preset->workloads.begin(), preset->workloads.end(), [&](workload const& w) {
+                    auto const shape =
+                        std::any_of(w.shapes.begin(), w.shapes.end(),
+                                    [&](machine_shape const& s) { return s.threads <= p.threads; });
+                    return w.name.starts_with(prefix) && shape;
+                }));
+            auto const known = policies_of_this_program();
+            CHECK((p.policy.empty() ||
+                   std::find(known.all.begin(), known.all.end(), p.policy) != known.all.end()));
+            CHECK(p.value > 0);
+            // No point twice.
+            CHECK(seen.insert(p.workload + '|' + p.name + '|' + p.metric + '|' +
+                              std::to_string(p.threads))
+                      .second);
+        }
+    }
+
+    TEST_CASE("Hellstrom's four cases belong to both orders and to his four cores only") {
+        result_row row;
+        row.workload = "hellstrom_random";
+        row.platform = "simulated";
+        row.cores = 4;
+        row.locks = 100'000;
+        row.locks_per_transaction = 800;
+        CHECK(published_for(row, false).size() == 12);
+        row.workload = "hellstrom_ascending";
+        CHECK(published_for(row, false).size() == 12);
+        row.cores = 16;
+        CHECK(published_for(row, false).empty());
+        row.cores = 4;
+        row.locks_per_transaction = 16;
+        CHECK(published_for(row, false).empty());
+    }
+
+    TEST_CASE("a published row that is not as described is refused") {
+        std::string const heading = "preset,workload,name,policy,threads,metric,value,source\n";
+        auto const refused = [&](std::string const& text, std::string const& part) {
+            CAPTURE(text);
+            std::string what;
+            try {
+                parse_published(text);
+            } catch (std::invalid_argument const& error) {
+                what = error.what();
+            }
+            CHECK(what.find(part) != std::string::npos);
+        };
+        CHECK(parse_published(heading + "p,w,N,,4,seconds,1.5,s\n").front() ==
+              published_point{"p", "w", "N", "", 4, "seconds", 1.5, "s"});
+        refused("preset\n", "published.csv:1: the heading");
+        refused(heading + "p,w,N,,4,seconds,1.5,s", "published.csv:2: no newline");
+        refused(heading + "p,w,N,,4,seconds,1.5\n", "7 fields instead of 8");
+        refused(heading + "p,w,N,,four,seconds,1.5,s\n", "'four' is not a number");
+        refused(heading + "p,w,N,,4,seconds,1.5s,s\n", "'1.5s' is not a number");
+        refused(heading + "p,w,N,,4,hours,1.5,s\n", "'hours' is not a metric");
+        refused(heading + "p,w,,,4,seconds,1.5,s\n", "only the policy may be empty");
     }
 }
 

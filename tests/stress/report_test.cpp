@@ -3,6 +3,7 @@
 #include "program.hpp"
 #include "provenance.hpp"
 #include "report/aggregate.hpp"
+#include "report/plot.hpp"
 #include "result.hpp"
 
 #include <algorithm>
@@ -48,6 +49,47 @@ std::vector<result_row> rows_of(std::vector<std::uint64_t> const& thread_counts,
         }
     }
     return rows;
+}
+
+/// A row of the full preset 2plsf-high as the simulator has it.
+result_row simulated_row(std::string const& policy, std::uint64_t cores, std::uint64_t threads,
+                         double rate) {
+    auto row = row_of(policy, threads, 0, rate);
+    row.workload = "2plsf_high";
+    row.platform = "simulated";
+    row.cores = cores;
+    row.locks = 10'000'000;
+    row.locks_per_transaction = 16;
+    row.read_percent = 50;
+    row.zipf = 0.9;
+    row.hold_ns = 0;
+    return row;
+}
+
+std::vector<result_row> simulated_rows(std::vector<std::uint64_t> const& cores) {
+    std::vector<result_row> rows;
+    for (auto const n : cores) {
+        for (auto const* policy : {"wait_die", "no_wait"}) {
+            auto const rate = 500'000 + 1000.0 * static_cast<double>(n);
+            rows.push_back(simulated_row(policy, n, n, rate));
+            rows.back().restarts = 9;
+            rows.back().restarts_died = 9;
+            rows.back().restarts_cycle = 2;
+            rows.back().restarts_precaution = 7;
+        }
+    }
+    return rows;
+}
+
+graph const* graph_of(std::vector<graph> const& graphs, std::string const& name) {
+    for (auto const& g : graphs) {
+        if (g.name == name) return &g;
+    }
+    return nullptr;
+}
+
+bool holds(graph const* g, std::string const& text) {
+    return g != nullptr && g->script.find(text) != std::string::npos;
 }
 
 void write_rows(std::filesystem::path const& directory, std::vector<result_row> const& rows) {
@@ -167,9 +209,136 @@ TEST_SUITE("stress/report") {
             rows.insert(rows.end(), more->begin(), more->end());
         auto const panels = make_panels(rows);
         REQUIRE(panels.size() == 3);
-        CHECK(panels[0].threads.size() == 2);
+        CHECK(panels[0].points.size() == 2);
         CHECK(panels[1].description.find("users in disjoint regions") != std::string::npos);
         CHECK(panels[2].description.find("work as recorded") != std::string::npos);
+    }
+
+    TEST_CASE("simulated rows stand alone and against cores if each core has its thread") {
+        auto rows = simulated_rows({1, 4, 64});
+        auto native = simulated_rows({1, 4, 64});
+        for (auto& row : native) row.platform = "native";
+        rows.insert(rows.end(), native.begin(), native.end());
+        auto const panels = make_panels(rows);
+        REQUIRE(panels.size() == 2);
+        CHECK(panels[0].axis == panel_axis::cores);
+        CHECK(panels[0].points == std::vector<std::uint64_t>{1, 4, 64});
+        CHECK(panels[0].largest() == "64 cores");
+        CHECK(panels[0].description.find("a thread per core, simulated") != std::string::npos);
+        CHECK_FALSE(panels[1].simulated);
+        CHECK(panels[1].axis == panel_axis::threads);
+        auto const graphs = make_graphs(panels[0], "");
+        auto const* const restarts = graph_of(graphs, "2plsf_high-restarts");
+        REQUIRE(restarts != nullptr);
+        CHECK(restarts->title == "2plsf_high: restarts per commit against cores, simulated");
+        CHECK(holds(restarts, "set logscale x 2"));
+        CHECK(holds(restarts, "set xlabel 'cores'"));
+        CHECK(holds(restarts, "\n64 "));
+        auto const* const measured = graph_of(make_graphs(panels[1], ""), "2plsf_high_2-restarts");
+        CHECK_FALSE(holds(measured, "logscale"));
+        CHECK(holds(measured, "\n2 "));  // the third of them, wherever that is
+        // Up to 16 times the smallest the axis is linear.
+        CHECK_FALSE(holds(graph_of(make_graphs(make_panels(simulated_rows({4, 64}))[0], ""),
+                                   "2plsf_high-restarts"),
+                          "logscale"));
+    }
+
+    TEST_CASE("simulated machines with more threads than cores are told apart") {
+        std::vector<result_row> rows;
+        for (std::uint64_t const cores : {2U, 4U}) {
+            for (std::uint64_t const threads : {2U, 4U, 8U})
+                rows.push_back(simulated_row("wait_die", cores, threads, 1000));
+        }
+        auto const panels = make_panels(rows);
+        REQUIRE(panels.size() == 2);
+        CHECK(panels[1].description.find("4 cores, simulated") != std::string::npos);
+        CHECK(panels[1].axis == panel_axis::threads);
+        CHECK(panels[1].points == std::vector<std::uint64_t>{2, 4, 8});
+        CHECK(panels[1].find("wait_die", 8)->rows.size() == 1);
+        CHECK(panels[1].published.empty());  // published with a core for each thread
+
+        for (auto& row : rows) row.threads = 8;
+        rows.resize(4);
+        rows[3].cores = 8;
+        rows.erase(rows.begin(), rows.begin() + 2);
+        auto const same_threads = make_panels(rows);
+        REQUIRE(same_threads.size() == 1);
+        CHECK(same_threads[0].axis == panel_axis::cores);
+        CHECK(same_threads[0].description.find("8 threads, simulated") != std::string::npos);
+    }
+
+    TEST_CASE("published points are drawn beside the same configuration and only there") {
+        auto const with = make_panels(simulated_rows({1, 8, 64})).front();
+        CHECK_FALSE(with.published.empty());
+        auto const graphs = make_graphs(with, "");
+        auto const* const relative = graph_of(graphs, "2plsf_high-relative");
+        REQUIRE(relative != nullptr);
+        CHECK(relative->title ==
+              "2plsf_high: throughput relative to 1 core against cores, simulated");
+        CHECK(holds(relative, "title 'published: NO_WAIT'"));
+        CHECK(holds(relative, "title 'published: 2PLSF'"));
+        CHECK(holds(relative, "dashtype (8,5)"));
+        // 8 threads: 793,268 transactions in 25.963176 s of all threads against 100,000 in 0.893893.
+        CHECK(holds(relative, "\n8 2.1849"));
+        CHECK(holds(relative, "\n64 1.1257"));  // ours: 564 to 501
+        CHECK_FALSE(holds(graph_of(graphs, "2plsf_high-throughput"), "published"));
+        CHECK_FALSE(holds(graph_of(graphs, "2plsf_high-restarts"), "published"));
+        auto const table = published_table(with);
+        REQUIRE(table.size() > 1);
+        CHECK(std::any_of(table.begin(), table.end(), [](auto const& row) {
+            return row[0] == "NO_WAIT" && row[2] == "8" && row[5] == "2.18" && row[6] == "508k";
+        }));
+        // The row that looks entered by hand is left out.
+        CHECK(std::none_of(table.begin(), table.end(),
+                           [](auto const& row) { return row[0] == "WAIT_DIE" && row[2] == "64"; }));
+
+        auto smaller = simulated_rows({1, 8});
+        for (auto& row : smaller) row.locks = 1'000'000;
+        auto other = simulated_rows({1, 8});
+        for (auto& row : other) row.workload = "uniform";
+        auto native = simulated_rows({1, 8});
+        for (auto& row : native) row.platform = "native";
+        for (auto const& rows : {smaller, other, native}) {
+            auto const without = make_panels(rows).front();
+            CHECK(without.published.empty());
+            CHECK(published_table(without).empty());
+            for (auto const& g : make_graphs(without, "")) {
+                CHECK(g.script.find("published") == std::string::npos);
+                CHECK(g.name.find("relative") == std::string::npos);
+            }
+        }
+    }
+
+    TEST_CASE("restarts are drawn as needed or not where the meter ran") {
+        auto const* const suffix = "2plsf_high-needed";
+        auto rows = simulated_rows({1, 8});
+        auto const graphs = make_graphs(make_panels(rows).front(), "");
+        auto const* const needed = graph_of(graphs, suffix);
+        REQUIRE(needed != nullptr);
+        CHECK(needed->title ==
+              "2plsf_high: restarts that were needed, and not at 8 cores, simulated");
+        CHECK(holds(needed, "title 'precaution'"));
+        CHECK(holds(needed, "title 'closed a cycle'"));
+        CHECK(holds(needed, "\n0 0 3.93700787e-06 3.93700787e-06 1.77165354e-05\n"));
+        for (auto& row : rows) {
+            row.restarts_cycle.reset();
+            row.restarts_precaution.reset();
+        }
+        CHECK(graph_of(make_graphs(make_panels(rows).front(), ""), suffix) == nullptr);
+    }
+
+    TEST_CASE("a report of simulated rows holds the published numbers as a table") {
+        temporary_directory const place;
+        write_rows(place.path(), simulated_rows({1, 8, 64}));
+        auto const result = run_program({"report", place.path().string()});
+        CAPTURE(result.err);
+        REQUIRE(result.status == 0);
+        CHECK(file_text(place / "2plsf_high-relative.svg").find("published: NO_WAIT") !=
+              std::string::npos);
+        auto const html = file_text(place / "report.html");
+        CHECK(html.find("2plsf_high, simulated (64 cores)") != std::string::npos);
+        CHECK(html.find("ycsb-high-no_wait.txt") != std::string::npos);
+        CHECK(html.find("compare shapes") != std::string::npos);
     }
 
     TEST_CASE("two results are compared by the ratio of their medians") {
