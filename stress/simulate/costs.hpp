@@ -4,6 +4,7 @@
 
 #include <array>
 #include <cstdint>
+#include <filesystem>
 #include <string_view>
 
 namespace manylock::simulate {
@@ -64,5 +65,13 @@ inline constexpr std::array<cost_key, 18> cost_keys{{
     {"request", &costs::request, "a uniform draw of this program", true},
     {"operation", &costs::operation, "mprotect on the model of an address space, alone", true},
 }};
+
+/// What `manylock-stress` takes for --cost: `key=value`, where the key is one of `cost_keys` or `sockets`. Throws
+/// input_error that names what would be right.
+void set_cost(costs& target, std::string_view assignment);
+
+/// The defaults, with what `file` says instead: a line for each key=value; # begins a comment. Throws input_error
+/// that names file and line. This is what `calibrate --out` writes.
+[[nodiscard]] costs read_costs(std::filesystem::path const& file);
 
 }  // namespace manylock::simulate
