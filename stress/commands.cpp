@@ -1,6 +1,7 @@
 #include "commands.hpp"
 
 #include "atomic_file.hpp"
+#include "calibrate.hpp"
 #include "input_error.hpp"
 #include "interrupt.hpp"
 #include "measure.hpp"
@@ -320,6 +321,7 @@ int carry_out(options const& chosen, std::vector<std::string> const& arguments) 
             if constexpr (std::is_same_v<type, simulate_options>) return simulate(form, arguments);
             if constexpr (std::is_same_v<type, report_options>) return report(form);
             if constexpr (std::is_same_v<type, suite_options>) return suite(form, arguments);
+            if constexpr (std::is_same_v<type, calibrate_options>) return calibrate(form, arguments);
         },
         chosen.what);
 }

@@ -2,6 +2,7 @@
 
 #include "input_error.hpp"
 #include "option_texts.hpp"
+#include "options_calibrate.hpp"
 #include "options_simulate.hpp"
 #include "options_soak.hpp"
 
@@ -214,6 +215,8 @@ std::optional<options> parse_options(int argc, char const* const* argv, known_po
         app.add_subcommand("report", "draws the graphs of a result, or compares two results");
     auto* const suite = app.add_subcommand(
         "suite", "checks and measures every policy on every workload, then reports");
+    auto* const calibrate = app.add_subcommand(
+        "calibrate", "measures the timing simulator's constants on this machine");
 
     list_options list_form;
     list->add_flag("--json", list_form.json, "as JSON");
@@ -221,6 +224,7 @@ std::optional<options> parse_options(int argc, char const* const* argv, known_po
     replay_form replay_values(*replay);
     simulate_form simulate_values(*simulation);
     suite_form suite_values(*suite);
+    calibrate_form calibrate_values(*calibrate);
     std::vector<std::string> directories;
     report
         ->add_option("DIR", directories,
@@ -240,7 +244,7 @@ std::optional<options> parse_options(int argc, char const* const* argv, known_po
     } catch (CLI::ParseError const& error) {
         auto const used = app.get_subcommands();
         throw input_error(sentence(error, app, used.empty() ? nullptr : used.front(),
-                                   "list, run, replay, simulate, report and suite"));
+                                   "list, run, replay, simulate, report, suite and calibrate"));
     }
     checked_log_level(result.log_level);
     if (chosen == list) result.what = list_form;
@@ -253,6 +257,7 @@ std::optional<options> parse_options(int argc, char const* const* argv, known_po
     if (chosen == replay) result.what = read_replay(replay_values, known);
     if (chosen == simulation) result.what = read_simulate(simulate_values, known, cores);
     if (chosen == suite) result.what = read_suite(suite_values, known);
+    if (chosen == calibrate) result.what = read_calibrate(calibrate_values);
     if (chosen == report) {
         report_options form{directories.front(), std::nullopt};
         if (directories.size() == 2) form.against = directories.back();

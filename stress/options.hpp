@@ -97,9 +97,13 @@ struct suite_options {
     std::filesystem::path out;
 };
 
-using command =
-    std::variant<list_options, run_options, soak_options, replay_options, simulate_options, report_options,
-                 suite_options>;
+struct calibrate_options {
+    double seconds = 5;
+    std::filesystem::path out;  ///< empty: none
+};
+
+using command = std::variant<list_options, run_options, soak_options, replay_options, simulate_options,
+                             report_options, suite_options, calibrate_options>;
 
 struct options {
     command what;

@@ -58,7 +58,7 @@ std::string every_policy() {
 
 TEST_SUITE("stress/command_line") {
     TEST_CASE("help is there for the program and each command") {
-        for (auto const* command : {"", "list", "run", "replay", "report", "suite"}) {
+        for (auto const* command : {"", "list", "run", "replay", "report", "suite", "calibrate"}) {
             CAPTURE(command);
             auto arguments = words(command);
             arguments.emplace_back("--help");
