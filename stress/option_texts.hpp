@@ -75,6 +75,9 @@ private:
 void add_common(texts& given);
 void read_common(texts const& given, std::filesystem::path& out, std::uint64_t& seed);
 std::vector<std::string> read_policies(texts const& given, known_policies const& known);
+/// Throws input_error if one of `chosen` cannot do `what`, which is done on an address space.
+void refuse_plain_locks_only(std::vector<std::string> const& chosen, known_policies const& known,
+                             std::string const& what);
 /// The workload of that name.
 workload read_workload(std::string_view name);
 

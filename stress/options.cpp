@@ -133,6 +133,9 @@ run_options read_run(run_form const& form, known_policies const& known, std::uin
     run.policies = read_policies(given, known);
     run.check = form.check;
     choose_workloads(given, run, cores);
+    for (auto const& w : run.workloads) {
+        if (on_address_space(w.picks)) refuse_plain_locks_only(run.policies, known, w.name);
+    }
     for (auto& w : run.workloads) w.hold_yields = w.hold_yields || form.yield_in_hold;
     if (auto const text = given.find("--order"); text && run.preset == "hellstrom") {
         // The preset holds both orders; asking for one picks it instead of bending both.
@@ -216,6 +219,7 @@ replay_options read_replay(replay_form const& form, known_policies const& known)
     read_common(form.given, replay.out, replay.seed);
     replay.recording = form.recording;
     replay.policies = read_policies(form.given, known);
+    refuse_plain_locks_only(replay.policies, known, "replay");
     replay.threads = thread_list("--threads", form.given.find("--threads").value_or("1"), true);
     form.given.number("--repeat", replay.repeat, 1, 1000);
     replay.check = form.check;
@@ -244,6 +248,7 @@ suite_options read_suite(suite_form const& form, known_policies const& known) {
     suite_options suite;
     read_common(form.given, suite.out, suite.seed);
     suite.policies = read_policies(form.given, known);
+    refuse_plain_locks_only(suite.policies, known, "suite");
     suite.recordings.assign(form.recordings.begin(), form.recordings.end());
     form.given.real("--seconds", suite.seconds, seconds_low, 60, "from 0.001 to 60");
     form.given.number("--rounds", suite.rounds, 1, 1000);

@@ -93,6 +93,7 @@ struct options {
 struct known_policies {
     std::vector<std::string> all;
     std::vector<std::string> more;
+    std::vector<std::string> plain_locks_only;  ///< of `more`
 };
 
 /// nullopt when --help was asked for and has been printed. Throws input_error.
