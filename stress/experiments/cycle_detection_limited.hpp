@@ -9,7 +9,7 @@
 //             (deadlock_detect_depth), InnoDB takes 200 for a deadlock. Linux's fcntl locks end at 10 with the
 //             opposite answer, that there is none, so that a longer deadlock stands; that is not done here.
 //             Those walk depth first, and along other edges of the same graph, so that they may meet their limit
-//             sooner; ours adds the fewest restarts that a limit can add.
+//             sooner; ours meets it only where no shorter path leads to whom it sees last.
 // Promises    none. Nothing longer than the limit is told from a cycle, so:
 //             - not only cycles restart, and in order does not help: a chain of waiters is enough;
 //             - the eldest may restart, since a long chain may wait for it as for anybody. So no number bounds
