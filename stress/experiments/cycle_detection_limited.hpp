@@ -6,7 +6,7 @@
 //             requester restarts with reason deadlock, though no cycle was seen. A cycle that shows itself within
 //             the limit comes first, and is broken as cycle_detection breaks it.
 //             bcachefs restarts so at 8 frames (would_deadlock_recursion_limit), RocksDB rejects a lock at 50
-//             (deadlock_detect_depth), InnoDB takes 200 for a deadlock. Linux's fcntl locks end at 10 with the
+//             (deadlock_detect_depth), InnoDB takes 200 transactions for a deadlock. Linux's fcntl locks end at 10 with the
 //             opposite answer, that there is none, so that a longer deadlock stands; that is not done here.
 //             Those walk depth first, and along other edges of the same graph, so that they may meet their limit
 //             sooner; ours meets it only where no shorter path leads to whom it sees last.
