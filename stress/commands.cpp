@@ -66,6 +66,9 @@ std::string policy_description(policy_runner const& runner) {
     auto const& twins = twin_runners();
     bool const twin = std::find(twins.begin(), twins.end(), &runner) != twins.end();
     auto const facts = runner.facts();
+    if (facts.plain_locks_only)
+        return "restarts for reason " + std::string(manylock::name(facts.reason)) +
+               " at a cycle or at its limit; for plain locks, not part of all";
     if (twin)
         return "restarts for reason " + std::string(manylock::name(facts.reason)) +
                "; walks with Boost.Graph, not part of all";
@@ -75,8 +78,7 @@ std::string policy_description(policy_runner const& runner) {
 
 int list(list_options const& chosen) {
     auto const all_presets = presets(usable_cores());
-    auto all_runners = policy_runners();
-    all_runners.insert(all_runners.end(), twin_runners().begin(), twin_runners().end());
+    auto const all_runners = every_runner();
     if (chosen.json) {
         nlohmann::ordered_json document;
         for (auto const* runner : all_runners) {
@@ -307,6 +309,10 @@ known_policies policies_of_this_program() {
     known_policies known;
     for (auto const* runner : policy_runners()) known.all.emplace_back(runner->name());
     for (auto const* runner : twin_runners()) known.more.emplace_back(runner->name());
+    for (auto const* runner : limited_runners()) {
+        known.more.emplace_back(runner->name());
+        known.plain_locks_only.emplace_back(runner->name());
+    }
     return known;
 }
 

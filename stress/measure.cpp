@@ -32,11 +32,15 @@ result_row measure_one(run_options const& run, workload const& w, std::uint64_t 
     // The same for all policies of a round, so that they see the same transactions.
     request.seed = derived_seed(run.seed, round);
     request.check = run.check;
+    request.sample_restarts = run.sample_restarts;
     request.hold_yields = w.hold_yields && threads > usable_cores();
     auto row = row_for(policy, w.name, threads, run.seed, round);
     fill_configuration(row, w);
     if (!on_address_space(w.picks) && request.hold_yields && w.hold_ns > 0) row.hold = "yields";
     auto const& runner = find_runner(policy);
+    if (run.sample_restarts > 0 && runner.facts().restarts) {
+        row.sampled = "1/" + std::to_string(run.sample_restarts);
+    }
     fill_outcome(row, runner.run(request), runner.facts(), on_address_space(w.picks));
     return row;
 }

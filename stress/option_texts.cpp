@@ -119,6 +119,15 @@ std::vector<std::string> read_policies(texts const& given, known_policies const&
     return policy_list("--policy", given.find("--policy").value_or("all"), known);
 }
 
+void refuse_plain_locks_only(std::vector<std::string> const& chosen, known_policies const& known,
+                             std::string const& what) {
+    for (auto const& name : chosen) {
+        auto const& limited = known.plain_locks_only;
+        if (std::find(limited.begin(), limited.end(), name) == limited.end()) continue;
+        refuse("--policy", name, "is for the workloads on plain locks, and " + what + " is none");
+    }
+}
+
 void add_common(texts& given) {
     given.add("--policy", "P,..", "policies to compare; all = every one of the design's six [all]");
     given.add("--seed", "X", "seed of everything random [0x5eed]");

@@ -85,6 +85,9 @@ void adjust_workload(texts const& given, workload& w, bool preset);
 /// Where users of a replay are: true, if in regions of their own.
 bool read_regions(texts const& given, std::vector<std::uint64_t> const& threads);
 work_choice read_work(texts const& given);
+/// Throws input_error if one of `chosen` cannot do `what`, which is done on an address space.
+void refuse_plain_locks_only(std::vector<std::string> const& chosen, known_policies const& known,
+                             std::string const& what);
 /// The workload of that name.
 workload read_workload(std::string_view name);
 

@@ -30,6 +30,9 @@ struct run_form {
         given.add("--seconds", "S", "measured time of each row");
         given.add("--commits", "N", "commits of each row in all, instead of --seconds");
         given.add("--rounds", "R", "rounds; the policies take turns within each");
+        given.add("--sample-restarts", "1/N",
+                  "look at one restart in N: had waiting closed a cycle? An estimate, and it costs: every "
+                  "policy then publishes what its transactions hold");
         app.add_flag("--check", check,
                      "verify the history of every row; never for published numbers");
         soak.add(app, given);
@@ -66,6 +69,22 @@ void choose_workloads(texts const& given, run_options& run, std::uint64_t cores)
     run.rounds = found->rounds;
 }
 
+std::uint64_t read_sample(texts const& given, std::vector<workload> const& workloads) {
+    auto const text = given.find("--sample-restarts");
+    if (!text) return 0;
+    if (!text->starts_with("1/")) {
+        refuse("--sample-restarts", *text, "is not a share of the form 1/N, as in 1/100");
+    }
+    for (auto const& w : workloads) {
+        if (on_address_space(w.picks)) {
+            throw input_error("--sample-restarts has no meaning for workload " + w.name +
+                              ", whose address space retries its transactions itself; it belongs to the "
+                              "workloads on plain locks");
+        }
+    }
+    return whole_number("--sample-restarts", text->substr(2), 1, count_max);
+}
+
 run_options read_run(run_form const& form, known_policies const& known, std::uint64_t cores) {
     auto const& given = form.given;
     run_options run;
@@ -73,6 +92,9 @@ run_options read_run(run_form const& form, known_policies const& known, std::uin
     run.policies = read_policies(given, known);
     run.check = form.check;
     choose_workloads(given, run, cores);
+    for (auto const& w : run.workloads) {
+        if (on_address_space(w.picks)) refuse_plain_locks_only(run.policies, known, w.name);
+    }
     for (auto& w : run.workloads) w.hold_yields = w.hold_yields || form.yield_in_hold;
     pick_order(given, run.preset, run.workloads);
     for (auto& w : run.workloads) {
@@ -87,6 +109,7 @@ run_options read_run(run_form const& form, known_policies const& known, std::uin
     if (auto const text = given.find("--commits"))
         run.commits = whole_number("--commits", *text, 1, count_max);
     given.number("--rounds", run.rounds, 1, 1000);
+    run.sample_restarts = read_sample(given, run.workloads);
     run.watchdog = read_watchdog(given, 0);
     form.soak.refuse_alone();
     return run;
@@ -123,6 +146,7 @@ replay_options read_replay(replay_form const& form, known_policies const& known)
     read_common(form.given, replay.out, replay.seed);
     replay.recording = form.recording;
     replay.policies = read_policies(form.given, known);
+    refuse_plain_locks_only(replay.policies, known, "replay");
     replay.threads = thread_list("--threads", form.given.find("--threads").value_or("1"), true);
     form.given.number("--repeat", replay.repeat, 1, 1000);
     replay.check = form.check;
@@ -151,6 +175,7 @@ suite_options read_suite(suite_form const& form, known_policies const& known) {
     suite_options suite;
     read_common(form.given, suite.out, suite.seed);
     suite.policies = read_policies(form.given, known);
+    refuse_plain_locks_only(suite.policies, known, "suite");
     suite.recordings.assign(form.recordings.begin(), form.recordings.end());
     form.given.real("--seconds", suite.seconds, seconds_low, 60, "from 0.001 to 60");
     form.given.number("--rounds", suite.rounds, 1, 1000);

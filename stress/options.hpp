@@ -31,6 +31,7 @@ struct run_options {
     std::filesystem::path out;
     std::string preset;  ///< empty: none
     std::string scaled;  ///< what the preset changes against what was published
+    std::uint64_t sample_restarts = 0;  ///< look at one restart in so many; 0: at none
     double watchdog = 0;  ///< seconds without a transaction after which the run is stuck; 0: never
 };
 
@@ -114,6 +115,7 @@ struct options {
 struct known_policies {
     std::vector<std::string> all;
     std::vector<std::string> more;
+    std::vector<std::string> plain_locks_only;  ///< of `more`
 };
 
 /// nullopt when --help was asked for and has been printed. Throws input_error.

@@ -160,6 +160,9 @@ simulate_options read_simulate(simulate_form const& form, known_policies const& 
             if (given.find(option)) throw input_error(std::string(option) + " belongs to the replay of a recorded program");
         }
         read_workloads(given, chosen);
+        for (auto const& w : chosen.workloads) {
+            if (on_address_space(w.picks)) refuse_plain_locks_only(chosen.policies, known, w.name);
+        }
         given.number("--commits", chosen.commits, 1, count_max);
         return chosen;
     }
@@ -167,6 +170,7 @@ simulate_options read_simulate(simulate_form const& form, known_policies const& 
                                "--hot-position", "--hold-ns", "--order"}) {
         if (given.find(option)) throw input_error(std::string(option) + " has no meaning for the replay of a recorded program");
     }
+    refuse_plain_locks_only(chosen.policies, known, "replay");
     chosen.cores = core_list("--cores", given.find("--cores").value_or(usual_cores));
     chosen.replay = read_replay(form, chosen);
     return chosen;

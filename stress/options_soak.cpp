@@ -48,8 +48,16 @@ soak_options read_soak(texts const& given, soak_form const& form, known_policies
         for (auto const& line : workload_names()) soak.workloads.emplace_back(line.name);
     }
     soak.policies = read_policies(given, known);
-    if (!given.find("--policy"))
+    if (!given.find("--policy")) {
         soak.policies.insert(soak.policies.end(), known.more.begin(), known.more.end());
+        // What is drawn may be a workload on an address space.
+        for (auto const& name : known.plain_locks_only) std::erase(soak.policies, name);
+    }
+    if (!form.recordings.empty()) refuse_plain_locks_only(soak.policies, known, "--recording");
+    for (auto const& name : soak.workloads) {
+        if (on_address_space(read_workload(name).picks))
+            refuse_plain_locks_only(soak.policies, known, name);
+    }
     soak.threads =
         thread_list("--threads", given.find("--threads").value_or("1,2,3,4,8,16"), false);
     soak.recordings.assign(form.recordings.begin(), form.recordings.end());

@@ -74,6 +74,7 @@ struct result_row {
     count cycles_formed;   ///< simulated: times that a wait closed one or more cycles
     std::string cycle_lengths;  ///< simulated: restarts for a cycle by its length, "2:17 3:4"
     count sockets;              ///< of a simulated machine
+    std::string sampled;        ///< "1/N": the tags of restarts are estimates, from so many of them
 
     friend bool operator==(result_row const&, result_row const&) = default;
 };
@@ -86,7 +87,7 @@ struct column {
 };
 
 /// The contract, in order.
-inline constexpr std::array<column, 55> columns{{
+inline constexpr std::array<column, 56> columns{{
     {"policy", &result_row::policy},
     {"workload", &result_row::workload},
     {"platform", &result_row::platform},
@@ -142,6 +143,7 @@ inline constexpr std::array<column, 55> columns{{
     {"cycles_formed", &result_row::cycles_formed},
     {"cycle_lengths", &result_row::cycle_lengths},
     {"sockets", &result_row::sockets},
+    {"sampled", &result_row::sampled},
 }};
 
 /// A file written before the later columns existed ends with these; it is read all the same.

@@ -1,6 +1,7 @@
 #include "rows.hpp"
 
 #include <cctype>
+#include <cmath>
 #include <iomanip>
 #include <iostream>
 #include <spdlog/spdlog.h>
@@ -20,6 +21,21 @@ static_assert([] {
     return true;
 }());
 
+/// Sampled tags stand for all restarts; without a sample they stay empty.
+void fill_tags(result_row& row, measurement const& m) {
+    if (!m.tagged) return;
+    if (row.sampled.empty()) {
+        row.restarts_cycle = m.tags.cycle;
+        row.restarts_precaution = m.tags.precaution;
+        return;
+    }
+    auto const looked_at = m.tags.cycle + m.tags.precaution;
+    if (looked_at == 0) return;
+    auto const share = static_cast<double>(m.tags.cycle) / static_cast<double>(looked_at);
+    row.restarts_cycle = static_cast<std::uint64_t>(std::llround(static_cast<double>(*row.restarts) * share));
+    row.restarts_precaution = *row.restarts - *row.restarts_cycle;
+}
+
 /// `on_space`: the workload is on an address space, whose objects can go away.
 void fill_restarts(result_row& row, measurement const& m, policy_facts const& facts,
                    bool on_space) {
@@ -33,10 +49,7 @@ void fill_restarts(result_row& row, measurement const& m, policy_facts const& fa
     }
     row.restarts = sum;
     row.restarts_max_of_one_transaction = m.restarts_max_of_one_transaction;
-    if (m.tagged) {
-        row.restarts_cycle = m.tags.cycle;
-        row.restarts_precaution = m.tags.precaution;
-    }
+    fill_tags(row, m);
     if (facts.restarts && !on_space) {  // a space retries its transactions itself, unseen
         row.wasted_ns = m.wasted_ns;
         row.wasted_locks = m.wasted_locks;

@@ -21,7 +21,8 @@ namespace manylock::simulate {
 
 /// A platform on a kernel, which says what happens around each operation:
 ///   touch(where, how), fence(), pause(), yield(): scheduling points, or costs;
-///   block(address, deadline), wake_one(address); call_sleep(), call_wake(): the calls of a futex;
+///   block(address, deadline), wake_one(address); call_sleep(), before it blocks, and call_wake(address), which
+///   wakes: the calls of a futex;
 ///   inside(): on a fiber; now(): nanoseconds; forget(where): a variable is destroyed;
 ///   thread(): number of the running thread; block_cache.
 /// Outside of all fibers an operation is that of a plain variable.
@@ -154,8 +155,7 @@ struct simulated_on {
         }
     }
     static void futex_wake(atomic<std::uint32_t>& word) noexcept {
-        Kernel::call_wake();
-        Kernel::wake_one(&word);
+        Kernel::call_wake(&word);
     }
     using parker = manylock::platform::futex_parker<simulated_on>;
 
@@ -209,7 +209,10 @@ struct exploring_kernel {
     }
     [[nodiscard]] static bool inside() noexcept { return world::current() != nullptr; }
     static void call_sleep() noexcept {}
-    static void call_wake() noexcept { step(); }
+    static void call_wake(void const* address) noexcept {
+        step();
+        wake_one(address);
+    }
     static void block(void const* address, std::uint64_t const* deadline) {
         world::current()->block(address, deadline);
     }

@@ -36,14 +36,22 @@ struct timing_kernel {
     static void call_sleep() noexcept {
         if (auto* const m = machine::current()) m->compute(m->cost().sleep);
     }
-    static void call_wake() noexcept {
-        if (auto* const m = machine::current()) m->compute(m->cost().wake);
+    /// Who is woken is on its way from the beginning of the call.
+    static void call_wake(void const* address) noexcept {
+        auto* const m = machine::current();
+        if (m == nullptr) return;
+        m->in_order();
+        m->wake_one(address);
+        m->compute(m->cost().wake);
     }
     static void block(void const* address, std::uint64_t const* deadline) {
         machine::current()->block(address, deadline);
     }
     static void wake_one(void const* address) noexcept {
-        if (auto* const m = machine::current()) m->wake_one(address);
+        auto* const m = machine::current();
+        if (m == nullptr) return;
+        m->in_order();
+        if (m->wake_one(address)) m->compute(m->cost().wake);
     }
     [[nodiscard]] static std::uint64_t now() noexcept {
         auto* const m = machine::current();

@@ -237,6 +237,8 @@ struct virtual_stage {
         return stress::interrupt_requested.load(std::memory_order_relaxed);  // relaxed: a flag
     }
 
+    static void begin_thread(stress::row_request const&, std::uint64_t) noexcept {}
+
     static constexpr bool tags_restarts = true;
     template <class Domain, class Transaction, class Lock>
     [[nodiscard]] static stress::restart_tag restarted(Domain&, Transaction const& txn, Lock const&,

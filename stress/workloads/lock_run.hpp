@@ -110,6 +110,7 @@ private:
     };
 
     void work(member& me) {
+        Stage::begin_thread(request_, me.index());
         picker picks(request_.what, me.index(), request_.seed, zipf_.get());
         try {
             while (me.next()) {

@@ -5,6 +5,7 @@
 #include "lock_run.hpp"
 #include "replay_run.hpp"
 #include "runner.hpp"
+#include "sampled_stage.hpp"
 #include "stage.hpp"
 #include "vma_run.hpp"
 
@@ -22,6 +23,7 @@ public:
             return vma_run<native_stage, Policy>(request).run();
         if (request.what.picks == choice::giant_vma)
             return giant_run<native_stage, Policy>(request).run();
+        if (request.sample_restarts > 0) return lock_run<sampled_stage, Policy>(request).run();
         return lock_run<native_stage, Policy>(request).run();
     }
     [[nodiscard]] row_outcome replay(replay_request const& request) const override {

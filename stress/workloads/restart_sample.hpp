@@ -14,6 +14,7 @@
 #pragma once
 
 #include "../random.hpp"
+#include "measurement.hpp"
 
 #include <cstdint>
 #include <manylock/domain.hpp>
@@ -21,12 +22,6 @@
 #include <manylock/graph/snapshot.hpp>
 
 namespace manylock::stress {
-
-enum class restart_tag : std::uint8_t {
-    none,       ///< not looked at
-    cycle,      ///< waiting instead would have closed a cycle
-    precaution  ///< it would not have
-};
 
 /// Which restarts of one thread are looked at: one of N on average, by chance, so that no rhythm of the workload
 /// falls in step with it. Draws from a sequence of its own, so that the workload's is the same with and without.

@@ -31,11 +31,17 @@ std::vector<policy_runner const*> const& twin_runners() {
     return runners;
 }
 
+std::vector<policy_runner const*> every_runner() {
+    auto all = policy_runners();
+    auto const add = [&](auto const& more) { all.insert(all.end(), more.begin(), more.end()); };
+    add(twin_runners());
+    add(limited_runners());
+    return all;
+}
+
 policy_runner const& find_runner(std::string_view name) {
-    for (auto const* runners : {&policy_runners(), &twin_runners()}) {
-        for (auto const* runner : *runners) {
-            if (runner->name() == name) return *runner;
-        }
+    for (auto const* runner : every_runner()) {
+        if (runner->name() == name) return *runner;
     }
     throw std::logic_error("no policy of the name " + std::string(name));
 }

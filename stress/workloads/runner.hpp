@@ -27,6 +27,7 @@ struct row_request {
     std::uint64_t seed = 0;  ///< of this round; threads derive theirs
     bool check = false;
     bool hold_yields = false;  ///< busy work offers its processor to other threads
+    std::uint64_t sample_restarts = 0;  ///< look at one restart in so many; 0: at none
 };
 
 /// How the page faults of a replay went: their latency alone, and Linux's counters.
@@ -89,6 +90,7 @@ struct replay_request {
 struct policy_facts {
     restart_reason reason = restart_reason::conflict;
     bool restarts = true;  ///< false: no conflict makes a transaction restart
+    bool plain_locks_only = false;  ///< no address space: neither its workloads nor replays
 };
 
 class policy_runner {
@@ -109,6 +111,10 @@ std::vector<policy_runner const*> const& policy_runners();
 /// Those that walk the wait-for graph with Boost: the same policies once more, to be asked for by
 /// name.
 std::vector<policy_runner const*> const& twin_runners();
+/// Experiments (docs/decisions/0022), to be asked for by name.
+std::vector<policy_runner const*> limited_runners();
+/// All of these, in this order.
+std::vector<policy_runner const*> every_runner();
 /// Requires: one of that name.
 policy_runner const& find_runner(std::string_view name);
 

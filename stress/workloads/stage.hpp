@@ -11,6 +11,7 @@
 //              stopping. It decides which transaction is the last
 //   threads    run_alone; thread, start_thread, join; atomic<T>, wait_while, wake_all; mutex; counter: of
 //              these traced_crew and run_side_by_side are made
+//              begin_thread(request, index): one of the crew is about to begin
 //   the end    stopping(): a signal asks for the end of all
 //   watching   domain_entry, worker_entry: what a watchdog sees
 //   restarts   tags_restarts, restarted, restart_tags_of: which restarts a cycle made necessary, for
@@ -134,6 +135,11 @@ struct native_stage {
 
     [[nodiscard]] static bool stopping() noexcept {
         return interrupt_requested.load(std::memory_order_relaxed);  // relaxed: a flag
+    }
+
+    /// A thread of the crew begins its work on a row.
+    static void begin_thread(row_request const& request, std::uint64_t index) noexcept {
+        (void)request, (void)index;
     }
 
     /// Whether the two below know anything.

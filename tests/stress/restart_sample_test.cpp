@@ -6,6 +6,7 @@
 #include <manylock/policies.hpp>
 
 #include <array>
+#include <chrono>
 #include <doctest/doctest.h>
 #include <future>
 #include <thread>
@@ -32,7 +33,7 @@ struct scene {
     void hold(std::size_t who, lock_type& lock, mode m = mode::exclusive) {
         REQUIRE(all.at(who).acquire(lock, m) == status::granted);
     }
-    /// Returns when `who` is queued; what it waits for is answered on its own thread.
+    /// Returns when `who` is queued, or has been and is no more; what it waits for is answered on its own thread.
     std::future<status> wait(std::size_t who, lock_type& lock, mode m = mode::exclusive) {
         auto const before = lock.waiter_count();
         auto answer = std::async(std::launch::async, [this, who, m, &lock] {
@@ -43,7 +44,10 @@ struct scene {
             all.at(who).abandon();
             return s;
         });
-        while (lock.waiter_count() != before + 1) std::this_thread::yield();
+        auto const answered = [&] {
+            return answer.wait_for(std::chrono::seconds(0)) == std::future_status::ready;
+        };
+        while (lock.waiter_count() != before + 1 && !answered()) std::this_thread::yield();
         return answer;
     }
     /// `who` asks, is refused, and is tagged.

@@ -48,6 +48,7 @@ struct scripted_stage {
     static std::uint64_t nanoseconds_since(time_point start) { return clock - start.ns; }
     static void work_for(std::uint64_t ns, bool) { clock += ns; }
     static void sleep_for(std::uint64_t ns) { clock += ns; }  // lint: allow(sleep) virtual
+    static void begin_thread(row_request const&, std::uint64_t) {}
     static void think(own_work what, std::uint64_t times) { thought[what] += times; }
 
     /// Runs one transaction of one thread.
