@@ -57,7 +57,7 @@ struct scripted_stage {
                 clock += 1000;
                 return ends_at_attempt != 0 && ++attempts_ == ends_at_attempt;
             }
-            void committed(time_point start, lost_attempts const& lost) {
+            void committed(time_point start, lost_attempts const& lost = {}) {
                 seen.committed(nanoseconds_since(start), lost);
             }
             measurement seen;
