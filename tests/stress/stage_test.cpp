@@ -1,6 +1,6 @@
 // Goal:   a workload on plain locks tells its stage what it must, and counts what restarts cost.
 // Method: one transaction on a stage whose clock moves by script and whose locks another transaction
-//         holds at the right moments, so that it restarts twice and every number is known.
+//         holds at the right moments, so that it restarts three times and every number is known.
 #include "workloads/lock_run.hpp"
 
 #include <doctest/doctest.h>
@@ -63,7 +63,7 @@ struct scripted_stage {
                 clock += 1000;
                 return ends_at_attempt != 0 && ++attempts_ == ends_at_attempt;
             }
-            void committed(time_point start, lost_attempts const& lost) {
+            void committed(time_point start, lost_attempts const& lost = {}) {
                 seen.committed(nanoseconds_since(start), lost);
             }
             measurement seen;
@@ -101,10 +101,11 @@ struct scripted_stage {
         clock += 100;
         other->commit();
         other.reset();
-        if (++held_by_other > 2) return restart_tag::precaution;
-        other.emplace(where.begin());
-        static_cast<void>(other->acquire(lock_at(held_by_other)));
-        return restart_tag::cycle;
+        if (++held_by_other <= 3) {
+            other.emplace(where.begin());
+            static_cast<void>(other->acquire(lock_at(held_by_other)));
+        }
+        return held_at_restart.size() == 1 ? restart_tag::cycle : restart_tag::precaution;
     }
 
     struct domain_entry {
@@ -128,12 +129,12 @@ struct scripted_stage {
     static inline std::optional<domain_type::transaction> other;
 };
 
-/// Locks 0, 1 and 2 in this order.
-row_request three_locks() {
+/// Locks 0 to 3 in this order.
+row_request four_locks() {
     row_request request;
     request.what = *find_workload("uniform");
-    request.what.locks = 3;
-    request.what.locks_per_transaction = 3;
+    request.what.locks = 4;
+    request.what.locks_per_transaction = 4;
     request.what.read_percent = 0;
     request.what.hold_ns = 0;
     request.what.sequence = order::ascending;
@@ -146,28 +147,28 @@ row_request three_locks() {
 TEST_SUITE("stress/stage") {
     TEST_CASE("restarts are tagged and what their attempts had cost is counted") {
         scripted_stage::reset();
-        auto const row = lock_run<scripted_stage, policies::no_wait>(three_locks()).run();
+        auto const row = lock_run<scripted_stage, policies::no_wait>(four_locks()).run();
         auto const& m = row.measured;
         CHECK(m.commits == 1);
-        CHECK(m.restarts[static_cast<std::size_t>(restart_reason::conflict)] == 2);
-        // Restarted at lock 1 holding lock 0; then at lock 2 holding 0 and 1.
-        CHECK(scripted_stage::held_at_restart == std::vector<std::size_t>{1, 2});
-        CHECK(m.wasted_locks == 3);
+        CHECK(m.restarts[static_cast<std::size_t>(restart_reason::conflict)] == 3);
+        // Restarted at lock 1 holding lock 0; then at lock 2 holding 0 and 1; then at lock 3.
+        CHECK(scripted_stage::held_at_restart == std::vector<std::size_t>{1, 2, 3});
+        CHECK(m.wasted_locks == 6);
         // What passes between attempts is not theirs, but is the transaction's.
-        CHECK(m.wasted_ns == (1000 + 100) + 100);
-        CHECK(m.latency.max() == 3 * 1000 + 2 * 100);
+        CHECK(m.wasted_ns == (1000 + 100) + 100 + 100);
+        CHECK(m.latency.max() == 4 * 1000 + 3 * 100);
         CHECK(m.tagged);
         CHECK(m.tags.cycle == 1);
-        CHECK(m.tags.precaution == 1);
+        CHECK(m.tags.precaution == 2);
         CHECK(row.faults.empty());
         CHECK(scripted_stage::thought[own_work::transaction] == 1);
-        CHECK(scripted_stage::thought[own_work::request] == 3);
+        CHECK(scripted_stage::thought[own_work::request] == 4);
     }
 
     TEST_CASE("a transaction whose thread must stop begins no further attempt") {
         scripted_stage::reset();
         scripted_stage::ends_at_attempt = 2;
-        auto const row = lock_run<scripted_stage, policies::no_wait>(three_locks()).run();
+        auto const row = lock_run<scripted_stage, policies::no_wait>(four_locks()).run();
         CHECK(row.measured.commits == 0);
         CHECK(scripted_stage::held_at_restart.size() == 1);
         CHECK(row.faults.empty());
