@@ -294,6 +294,7 @@ void machine::fetch(void const* where, access how) {
     auto const here = how == access::update ? cost_.atomic_hit : cost_.hit;
     auto& line = cache_.line(where);
     auto& time = current_core().time;
+    auto const asked_at = time;
     if (cache_.has(line, on_core_, how)) {
         time += here;
         return;
@@ -309,6 +310,12 @@ void machine::fetch(void const* where, access how) {
         line.free_at = time;
     } else {
         time += cost;
+    }
+    if (how == access::store) {  // in the store buffer: nobody waits for the line but who wants it next
+        current_core().stores_done = std::max(current_core().stores_done, time);
+        time = asked_at + here;
+        cache_.arrived(line, on_core_, how);
+        return;
     }
     ++line.under_way;  // which keeps it from being forgotten
     in_order();

@@ -5,7 +5,8 @@
 //
 //   An access to a line that the core has takes effect at once, up to `lookahead` ahead of the others: nobody
 //   can have taken the line away before, since a transfer takes that long. Any other access asks for the line
-//   in order, takes effect when the line has arrived, in order again, and transfers of one line queue.
+//   in order, takes effect when the line has arrived, in order again, and transfers of one line queue. A store
+//   does not wait for its line: it takes effect when it is asked for, and the thread pays at its next fence.
 #pragma once
 
 #include <cstdint>
@@ -79,6 +80,7 @@ public:
         ++events_;
         auto& c = current_core();
         c.time += cost_.instructions;
+        if (how == access::update) drain_stores();
         auto const& line = cache_.line(where);
         if (c.time <= ahead_ && c.time < c.slice_end && line.under_way == 0 &&
             cache_.has(line, on_core_, how)) [[likely]] {
@@ -86,6 +88,10 @@ public:
             return;
         }
         fetch(where, how);
+    }
+    void fence() {
+        drain_stores();
+        compute(cost_.fence);
     }
     void forget(void const* where) noexcept { cache_.forget(where); }
     /// Computes for so long; may lose the core to another thread meanwhile, which then counts as well.
@@ -127,6 +133,7 @@ private:
     struct core_state {
         std::uint64_t time = 0;
         std::uint64_t slice_end = never;  ///< never, while nobody waits for the core
+        std::uint64_t stores_done = 0;    ///< when the lines have arrived that its stores have asked for
         unsigned runs = none;
         std::deque<unsigned> waiting;
     };
@@ -144,6 +151,11 @@ private:
     [[nodiscard]] core_state const& current_core() const noexcept { return cores_[on_core_]; }
     [[nodiscard]] bool first() const noexcept { return cores_[on_core_].time <= horizon_; }
     void fetch(void const* where, access how);
+    /// A read-modify-write, like a fence, waits for the stores before it.
+    void drain_stores() noexcept {
+        auto& c = current_core();
+        if (c.time < c.stores_done) c.time = c.stores_done;
+    }
     void set_horizon(std::uint64_t when) noexcept {
         horizon_ = when;
         ahead_ = when < never - lookahead_ ? when + lookahead_ : never;

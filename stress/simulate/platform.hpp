@@ -107,7 +107,8 @@ struct simulated_on {
             Kernel::touch(this, access::update);
             while (locked_) {
                 if (!Kernel::inside()) return;  // of a run that was given up
-                Kernel::block(this, nullptr);
+                Kernel::call_sleep();
+                if (locked_) Kernel::block(this, nullptr);
             }
             locked_ = true;
         }

@@ -24,7 +24,7 @@ struct timing_kernel {
         if (auto* const m = machine::active()) m->forget(where);
     }
     static void fence() noexcept {
-        if (auto* const m = machine::current()) m->compute(m->cost().fence);
+        if (auto* const m = machine::current()) m->fence();
     }
     static void pause() noexcept {
         if (auto* const m = machine::current()) m->compute(m->cost().pause);
@@ -34,7 +34,10 @@ struct timing_kernel {
     }
     [[nodiscard]] static bool inside() noexcept { return machine::current() != nullptr; }
     static void call_sleep() noexcept {
-        if (auto* const m = machine::current()) m->compute(m->cost().sleep);
+        auto* const m = machine::current();
+        if (m == nullptr) return;
+        m->compute(m->cost().sleep);
+        m->in_order();
     }
     /// Who is woken is on its way from the beginning of the call.
     static void call_wake(void const* address) noexcept {

@@ -138,10 +138,18 @@ struct virtual_stage {
     static void work_for(std::uint64_t ns, bool yields) {
         auto* const m = machine::current();
         if (m == nullptr || ns == 0) return;
-        auto const until = m->now() + ns;
-        if (!yields) return m->compute_until(until);
-        do m->yield();
-        while (m->now() < until);
+        // As natively: the clock is read until it says that the time has passed.
+        m->compute(m->cost().clock);
+        auto const start = m->now();
+        if (yields) {
+            do {
+                m->yield();
+                m->compute(m->cost().clock);
+            } while (m->now() - start < ns);
+        } else {
+            auto const look = std::max<std::uint64_t>(m->cost().clock, 1);
+            m->compute_until(start + (ns + look - 1) / look * look);
+        }
     }
     static void sleep_for(std::uint64_t ns) {
         auto* const m = machine::current();
