@@ -251,7 +251,7 @@ preset bamboo_hotspot(preset_size size) {
 
 preset folly(preset_size size) {
     std::vector<workload> workloads;
-    for (std::uint64_t const mutexes : {2, 4, 8, 16}) {
+    for (std::uint64_t const mutexes : {2U, 4U, 8U, 16U}) {
         for (bool const sorted : {true, false}) {
             auto w =
                 named("folly_m" + std::to_string(mutexes) + (sorted ? "_ordered" : "_unordered"),
