@@ -168,7 +168,9 @@ int simulate(simulate_options const& chosen, std::vector<std::string> const& arg
     std::optional<replay::recorded_program> program;
     if (chosen.replay) program = replay::load_program(chosen.replay->recording);
     atomic_files files(chosen.out);
-    auto const origin = current_provenance(arguments, chosen.seed);
+    auto origin = current_provenance(arguments, chosen.seed);
+    for (auto const& key : simulate::cost_keys) origin.costs[std::string(key.name)] = chosen.cost.*key.member;
+    origin.costs["sockets"] = chosen.cost.sockets;
     std::cout << origin.line() << '\n';
     if (!chosen.scaled.empty()) std::cout << "scaled: " << chosen.scaled << '\n';
     std::cout.flush();

@@ -95,6 +95,7 @@ std::string json_text(provenance const& origin, std::vector<result_row> const& r
     document["kernel"] = origin.kernel;
     document["command"] = origin.command;
     document["seed"] = origin.seed;
+    if (!origin.costs.empty()) document["costs"] = origin.costs;
     document["rows"] = json_rows(rows);
     // An argument or a CPU name need not be UTF-8; the file must be.
     return document.dump(1, ' ', false, nlohmann::ordered_json::error_handler_t::replace) + '\n';

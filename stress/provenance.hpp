@@ -4,6 +4,7 @@
 #include "result.hpp"
 
 #include <cstdint>
+#include <map>
 #include <nlohmann/json_fwd.hpp>
 #include <string>
 #include <vector>
@@ -19,6 +20,8 @@ struct provenance {
     std::string kernel;
     std::string command;
     std::uint64_t seed = 0;
+    /// Of a simulation: every constant it charged, by key.
+    std::map<std::string, std::uint64_t> costs{};
 
     /// The line that goes first on stdout and under every graph.
     [[nodiscard]] std::string line() const;
