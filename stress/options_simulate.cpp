@@ -1,6 +1,7 @@
 #include "options_simulate.hpp"
 
 #include "input_error.hpp"
+#include "simulate/simulator.hpp"
 
 #include <algorithm>
 
@@ -62,6 +63,21 @@ void read_workloads(texts const& given, simulate_options& chosen) {
     }
 }
 
+void refuse_what_cannot_be_simulated(std::vector<std::string> const& policies, known_policies const& known) {
+    for (auto const& name : policies) {
+        if (simulate::find_simulator(name) != nullptr) continue;
+        std::vector<std::string_view> can;
+        for (auto const* names : {&known.all, &known.more}) {
+            for (auto const& one : *names) {
+                if (simulate::find_simulator(one) != nullptr) can.push_back(one);
+            }
+        }
+        refuse("--policy", name,
+               can.empty() ? "cannot be simulated: a build with ThreadSanitizer simulates none; take another build"
+                           : "cannot be simulated; those that can are " + joined(can));
+    }
+}
+
 replay_options read_replay(simulate_form const& form, simulate_options const& chosen) {
     replay_options replay;
     replay.recording = form.recording;
@@ -83,6 +99,12 @@ replay_options read_replay(simulate_form const& form, simulate_options const& ch
 
 std::vector<std::uint64_t> core_list(std::string const& option, std::string_view text) {
     std::vector<std::uint64_t> values;
+    auto const add = [&](std::uint64_t value) {
+        if (std::find(values.begin(), values.end(), value) != values.end()) {
+            refuse(option, text, "names one number twice; name each once");
+        }
+        values.push_back(value);
+    };
     bool go_on = false;
     for (std::string_view rest = text;;) {
         auto const comma = rest.find(',');
@@ -100,16 +122,14 @@ std::vector<std::uint64_t> core_list(std::string const& option, std::string_view
                 bool const multiplies = before > 0 && last % before == 0 && last / before >= 2 &&
                                         (values.size() < 3 || values[values.size() - 3] * (last / before) == before);
                 if (last <= before) refuse(option, text, "does not rise before its three dots");
+                if (value <= last) refuse(option, text, "ends before its three dots go on; write them as in 1,2,4,...,64");
                 auto const next = [&](std::uint64_t v) {
                     return multiplies ? v * (last / before) : v + (last - before);
                 };
-                for (auto v = next(last); v < value; v = next(v)) values.push_back(v);
+                for (auto v = next(last); v < value; v = next(v)) add(v);
                 go_on = false;
             }
-            if (std::find(values.begin(), values.end(), value) != values.end()) {
-                refuse(option, text, "names one number twice; name each once");
-            }
-            values.push_back(value);
+            add(value);
         }
         if (comma == std::string_view::npos) return values;
         rest.remove_prefix(comma + 1);
@@ -143,6 +163,7 @@ simulate_options read_simulate(simulate_form const& form, known_policies const& 
     simulate_options chosen;
     read_common(given, chosen.out, chosen.seed);
     chosen.policies = read_policies(given, known);
+    refuse_what_cannot_be_simulated(chosen.policies, known);
     chosen.check = form.check;
     chosen.jobs = cores;
     given.number("--jobs", chosen.jobs, 1, 256);

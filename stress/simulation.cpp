@@ -30,13 +30,6 @@ struct job {
     std::uint64_t commits = 0;  ///< expected, for the progress bar
 };
 
-simulate::policy_simulator const& simulator(std::string const& policy) {
-    if (auto const* const found = simulate::find_simulator(policy)) return *found;
-    throw input_error("--policy: " + policy +
-                      " cannot be simulated by this build; the six policies of `all` can, in a build without "
-                      "ThreadSanitizer");
-}
-
 result_row known_columns(simulate_options const& chosen, std::string const& policy, std::string workload_name,
                          machine_shape shape, std::uint64_t round) {
     result_row row;
@@ -58,7 +51,7 @@ std::vector<job> workload_jobs(simulate_options const& chosen) {
             for (auto const& shape : w.shapes) {
                 for (auto const& policy : chosen.policies) {
                     auto& j = jobs.emplace_back();
-                    j.policy = &simulator(policy);
+                    j.policy = simulate::find_simulator(policy);  // what has none was refused
                     j.shape = shape;
                     j.on_space = on_address_space(w.picks);
                     j.commits = chosen.commits + chosen.commits / 10;
@@ -91,7 +84,7 @@ std::vector<job> replay_jobs(simulate_options const& chosen, replay_preparation&
             for (auto const cores : chosen.cores) {
                 for (auto const& policy : chosen.policies) {
                     auto& j = jobs.emplace_back();
-                    j.policy = &simulator(policy);
+                    j.policy = simulate::find_simulator(policy);  // what has none was refused
                     j.shape = {cores, 1};
                     j.on_space = true;
                     j.row = known_columns(chosen, policy, prepared.name(), j.shape, round);

@@ -1,37 +1,19 @@
 // The command line as its users meet it: the built program, run as a child. Bad usage and bad input
 // give exit 2 and one sentence and leave no file; a run leaves exactly its result files.
 #include "program.hpp"
+#include "refused.hpp"
 #include "result.hpp"
 
 #include <csignal>
 #include <doctest/doctest.h>
 #include <nlohmann/json.hpp>
-#include <iterator>
 #include <set>
-#include <sstream>
 #include <string>
 #include <thread>
 #include <vector>
 
 namespace manylock::stress::testing {
 namespace {
-
-std::vector<std::string> words(std::string const& line) {
-    std::istringstream in(line);
-    return {std::istream_iterator<std::string>(in), {}};
-}
-
-void check_refused(std::vector<std::string> const& arguments, std::string const& part) {
-    std::string shown;
-    for (auto const& a : arguments) shown += '[' + a + ']';
-    CAPTURE(shown);
-    auto const result = run_program(arguments);
-    CAPTURE(result.err);
-    CHECK(result.status == 2);
-    CHECK(result.out.empty());
-    CHECK(is_one_sentence(result.err));
-    CHECK(result.err.find(part) != std::string::npos);
-}
 
 /// A short run in a directory of its own.
 std::vector<std::string> run_in(temporary_directory const& place, std::string const& options) {
@@ -67,7 +49,7 @@ std::string joined(std::vector<std::string> const& names) {
 
 TEST_SUITE("stress/command_line") {
     TEST_CASE("help is there for the program and each command") {
-        for (auto const* command : {"", "list", "run", "replay", "report", "suite", "calibrate"}) {
+        for (auto const* command : {"", "list", "run", "simulate", "replay", "report", "suite", "calibrate"}) {
             CAPTURE(command);
             auto arguments = words(command);
             arguments.emplace_back("--help");
