@@ -74,6 +74,7 @@ struct result_row {
     count cycles_formed;   ///< simulated: times that a wait closed one or more cycles
     std::string cycle_lengths;  ///< simulated: restarts for a cycle by its length, "2:17 3:4"
     count sockets;              ///< of a simulated machine
+    real victims_per_cycle;     ///< simulated: restarts for a cycle by cycles that formed
     std::string sampled;        ///< "1/N": the tags of restarts are estimates, from so many of them
 
     friend bool operator==(result_row const&, result_row const&) = default;
@@ -87,7 +88,7 @@ struct column {
 };
 
 /// The contract, in order.
-inline constexpr std::array<column, 56> columns{{
+inline constexpr std::array<column, 57> columns{{
     {"policy", &result_row::policy},
     {"workload", &result_row::workload},
     {"platform", &result_row::platform},
@@ -143,6 +144,7 @@ inline constexpr std::array<column, 56> columns{{
     {"cycles_formed", &result_row::cycles_formed},
     {"cycle_lengths", &result_row::cycle_lengths},
     {"sockets", &result_row::sockets},
+    {"victims_per_cycle", &result_row::victims_per_cycle},
     {"sampled", &result_row::sampled},
 }};
 

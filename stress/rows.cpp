@@ -105,6 +105,10 @@ void fill_outcome(result_row& row, row_outcome const& outcome, policy_facts cons
     }
     if (outcome.simulated) {
         row.cycles_formed = outcome.simulated->cycles_formed;
+        if (*row.cycles_formed > 0 && row.restarts_cycle) {
+            row.victims_per_cycle =
+                static_cast<double>(*row.restarts_cycle) / static_cast<double>(*row.cycles_formed);
+        }
         for (auto const& [length, n] : outcome.simulated->cycle_lengths) {
             if (!row.cycle_lengths.empty()) row.cycle_lengths += ' ';
             row.cycle_lengths += std::to_string(length) + ':' + std::to_string(n);
