@@ -74,8 +74,8 @@ struct result_row {
     count cycles_formed;   ///< simulated: times that a wait closed one or more cycles
     std::string cycle_lengths;  ///< simulated: restarts for a cycle by its length, "2:17 3:4"
     count sockets;              ///< of a simulated machine
-    real victims_per_cycle;     ///< simulated: restarts for a cycle by cycles that formed
     std::string sampled;        ///< "1/N": the tags of restarts are estimates, from so many of them
+    real victims_per_cycle;     ///< simulated: restarts for a cycle by cycles that formed
 
     friend bool operator==(result_row const&, result_row const&) = default;
 };
@@ -144,8 +144,8 @@ inline constexpr std::array<column, 57> columns{{
     {"cycles_formed", &result_row::cycles_formed},
     {"cycle_lengths", &result_row::cycle_lengths},
     {"sockets", &result_row::sockets},
-    {"victims_per_cycle", &result_row::victims_per_cycle},
     {"sampled", &result_row::sampled},
+    {"victims_per_cycle", &result_row::victims_per_cycle},
 }};
 
 /// A file written before the later columns existed ends with these; it is read all the same.

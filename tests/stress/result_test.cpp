@@ -27,7 +27,8 @@ constexpr char const* contract =
     "latency_ns_max,wait_ns,detector_walks,detector_edges,held_list_bytes_max,lock_bytes,check,"
     "hold,"
     "regions,work,fault_success,fault_abort,fault_retry,fault_miss,fault_ns_p50,fault_ns_p99,"
-    "fault_ns_max,order_edges,parallel_width,wasted_ns,wasted_locks";
+    "fault_ns_max,order_edges,parallel_width,wasted_ns,wasted_locks,cycles_formed,"
+    "cycle_lengths,sockets,sampled,victims_per_cycle";
 
 result_row sample() {
     result_row row;
