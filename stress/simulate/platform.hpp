@@ -122,6 +122,8 @@ struct simulated_on {
         bool locked_ = false;
     };
 
+    /// A scheduling point by itself, where the kernel has such.
+    static void step() { Kernel::step(); }
     static void fence() noexcept { Kernel::fence(); }
     static void pause() noexcept { Kernel::pause(); }
     static void yield() noexcept { Kernel::yield(); }
