@@ -42,6 +42,10 @@ public:
     [[nodiscard]] verdict last(std::uint32_t number) const noexcept {
         return number < all_.size() ? all_[number].last : verdict::none;
     }
+    /// Of the last restart of that transaction: how many were on the cycle; 0: there was none.
+    [[nodiscard]] unsigned last_length(std::uint32_t number) const noexcept {
+        return last(number) == verdict::cycle ? all_[number].length : 0;
+    }
     [[nodiscard]] counts const& so_far() const noexcept { return counts_; }
 
 private:

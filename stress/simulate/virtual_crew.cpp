@@ -42,6 +42,7 @@ void virtual_crew::committed(time_point start, stress::lost_attempts const& lost
     auto& here = *machine::current();
     here.in_order();
     if (phase_ == phase::stop) return;
+    scene::of_thread().committed(phase_ == phase::measure);
     if (phase_ == phase::measure) {
         auto const began = static_cast<std::uint64_t>(start.time_since_epoch().count());
         total_.committed(here.now() - began, lost);

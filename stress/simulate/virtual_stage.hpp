@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <deque>
 #include <functional>
+#include <map>
 #include <optional>
 #include <type_traits>
 #include <vector>
@@ -42,7 +43,9 @@ public:
         auto const& all = machine_.meter().so_far();
         auto const& end = end_ ? *end_ : all;
         facts.cycles_formed = end.formed - begin_.formed;
+        if (told_of_commits_) facts.cycle_lengths = lengths_;
         for (auto const& [length, n] : end.lengths) {
+            if (told_of_commits_) break;
             auto const at = begin_.lengths.find(length);
             auto const during = n - (at != begin_.lengths.end() ? at->second : 0);
             if (during > 0) facts.cycle_lengths.emplace(length, during);
@@ -60,6 +63,21 @@ public:
             end_ = machine_.meter().so_far();
         }
     }
+    /// The running thread's transaction restarts for a cycle of so many; 0: for none. Restarts count with the
+    /// commit that they lead to, so their lengths must as well: one that never commits would have no restarts,
+    /// but lengths.
+    void restarted(unsigned length) {
+        told_of_commits_ = true;
+        if (length > 0) ++lost_[machine_.running()][length];
+    }
+    void committed(bool measured) {
+        auto const lost = lost_.find(machine_.running());
+        if (lost == lost_.end()) return;
+        if (measured) {
+            for (auto const& [length, n] : lost->second) lengths_[length] += n;
+        }
+        lost->second.clear();
+    }
     void count_commit() noexcept {
         if (commits_ != nullptr) commits_->fetch_add(1, std::memory_order_relaxed);  // relaxed: a progress bar
     }
@@ -70,6 +88,9 @@ private:
     scene* before_;
     precaution_meter::counts begin_;
     std::optional<precaution_meter::counts> end_;
+    bool told_of_commits_ = false;  ///< an address space restarts its transactions itself, unseen
+    std::map<unsigned, std::map<unsigned, std::uint64_t>> lost_;  ///< of each thread's transaction, by length
+    std::map<unsigned, std::uint64_t> lengths_;
     inline static thread_local scene* of_thread_ = nullptr;
 };
 
@@ -251,7 +272,9 @@ struct virtual_stage {
     template <class Domain, class Transaction, class Lock>
     [[nodiscard]] static stress::restart_tag restarted(Domain&, Transaction const& txn, Lock const&,
                                                        mode) noexcept {
-        switch (machine::active()->meter().last(txn.number())) {
+        auto const& meter = machine::active()->meter();
+        scene::of_thread().restarted(meter.last_length(txn.number()));
+        switch (meter.last(txn.number())) {
             case precaution_meter::verdict::cycle: return stress::restart_tag::cycle;
             case precaution_meter::verdict::precaution: return stress::restart_tag::precaution;
             case precaution_meter::verdict::none: break;
