@@ -13,7 +13,8 @@ namespace manylock::address_space {
 /// What a platform asks for, if it does (a simulated one: a cache line, so that nothing depends on addresses).
 template <class Platform>
 inline constexpr std::size_t node_alignment = [] {
-    if constexpr (requires { Platform::node_alignment; }) return std::size_t{Platform::node_alignment};
+    if constexpr (requires { Platform::node_alignment; })
+        return std::size_t{Platform::node_alignment};
     return alignof(address);
 }();
 
