@@ -101,6 +101,7 @@ static_assert(manylock::platform::platform_type<timed>);
 /// costs: two stores to a line of the thread's own. What is retired is freed with its recycler, so nothing is
 /// ever read after a grace period; no result depends on when it would have ended.
 struct timed_rcu : timed {
+    static constexpr std::size_t node_alignment = 64;  ///< also of a tree's first node, which has no recycler
     class read_section {
     public:
         read_section() noexcept { enter(); }

@@ -23,6 +23,7 @@ double virtual_crew::run(std::function<void(member&)> const& work,
         scene::of_thread().mark(true);
         measured(true);
     };
+    begin_ = here.now();
     if (left_ == 0) start_measuring();
     auto const start = here.now();
     std::vector<unsigned> threads;
@@ -48,7 +49,8 @@ void virtual_crew::committed(time_point start, stress::lost_attempts const& lost
         total_.committed(here.now() - began, lost);
     }
     scene::of_thread().count_commit();
-    if (--left_ > 0) return;
+    if (left_ > 0) --left_;
+    if (left_ > 0 || (phase_ == phase::warm_up && here.now() < begin_ + members_.size() * here.cost().wake)) return;
     // The phase first: reading the counters takes a mutex, so others may come by meanwhile.
     if (phase_ == phase::warm_up) {
         phase_ = phase::measure;

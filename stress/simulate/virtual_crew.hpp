@@ -1,6 +1,6 @@
 // The measured threads of a row on the virtual machine: crew (workloads/crew.hpp) in virtual time. A row ends at
 // its last commit, whoever makes it, so a policy that starves some threads cannot look better for letting them
-// finish alone. Before it, a tenth as many commits are not counted.
+// finish alone. Before it, a tenth as many commits are not counted, and none until all threads have begun.
 #pragma once
 
 #include <cstdint>
@@ -55,7 +55,7 @@ private:
     std::uint64_t left_;  ///< commits in this phase
     std::uint64_t commits_;
     phase phase_ = phase::warm_up;
-    std::uint64_t begin_ = 0;
+    std::uint64_t begin_ = 0;  ///< of this phase
     std::uint64_t end_ = 0;
     std::function<void(bool)> const* measured_ = nullptr;
     std::vector<member> members_;

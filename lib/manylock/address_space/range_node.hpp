@@ -10,9 +10,17 @@
 
 namespace manylock::address_space {
 
+/// What a platform asks for, if it does (a simulated one: a cache line, so that nothing depends on addresses).
+template <class Platform>
+inline constexpr std::size_t node_alignment = [] {
+    if constexpr (requires { Platform::node_alignment; })
+        return std::size_t{Platform::node_alignment};
+    return alignof(address);
+}();
+
 /// Wide enough for three levels at 3,000 ranges, small enough that an insertion moves 3 x 8 words.
 template <class Platform>
-struct range_node {
+struct alignas(node_alignment<Platform>) range_node {
     template <class T>
     using atomic = typename Platform::template atomic<T>;
     static constexpr unsigned slots = 16;
