@@ -39,14 +39,13 @@ double virtual_crew::run(std::function<void(member&)> const& work,
     return static_cast<double>(end_ - begin_) * 1e-9;
 }
 
-void virtual_crew::committed(time_point start, stress::lost_attempts const& lost) {
+void virtual_crew::committed(time_point start) {
     auto& here = *machine::current();
     here.in_order();
     if (phase_ == phase::stop) return;
-    scene::of_thread().committed(phase_ == phase::measure);
     if (phase_ == phase::measure) {
         auto const began = static_cast<std::uint64_t>(start.time_since_epoch().count());
-        total_.committed(here.now() - began, lost);
+        total_.committed(here.now() - began);
     }
     scene::of_thread().count_commit();
     if (left_ > 0) --left_;
@@ -61,8 +60,8 @@ void virtual_crew::committed(time_point start, stress::lost_attempts const& lost
     } else {
         phase_ = phase::stop;
         end_ = here.now();
-        (*measured_)(false);
         scene::of_thread().mark(false);
+        (*measured_)(false);
     }
 }
 

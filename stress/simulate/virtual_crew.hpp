@@ -31,8 +31,9 @@ public:
             return crew_->phase_ == phase::stop ||
                    stress::interrupt_requested.load(std::memory_order_relaxed);
         }
-        void committed(time_point start, stress::lost_attempts const& lost = {}) {
-            crew_->committed(start, lost);
+        void committed(time_point start) { crew_->committed(start); }
+        void restarted(stress::lost_attempt const& one) {
+            if (measuring()) crew_->total_.restarted(one);
         }
 
     private:
@@ -50,7 +51,7 @@ public:
 
 private:
     enum class phase : std::uint8_t { warm_up, measure, stop };
-    void committed(time_point start, stress::lost_attempts const& lost);
+    void committed(time_point start);
 
     std::uint64_t left_;  ///< commits in this phase
     std::uint64_t commits_;

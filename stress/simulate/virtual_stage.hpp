@@ -43,9 +43,9 @@ public:
         auto const& all = machine_.meter().so_far();
         auto const& end = end_ ? *end_ : all;
         facts.cycles_formed = end.formed - begin_.formed;
-        if (told_of_commits_) facts.cycle_lengths = lengths_;
+        if (told_of_restarts_) facts.cycle_lengths = lengths_;
         for (auto const& [length, n] : end.lengths) {
-            if (told_of_commits_) break;
+            if (told_of_restarts_) break;
             auto const at = begin_.lengths.find(length);
             auto const during = n - (at != begin_.lengths.end() ? at->second : 0);
             if (during > 0) facts.cycle_lengths.emplace(length, during);
@@ -57,26 +57,18 @@ public:
     }
     /// The measured part begins, or ends. Neither: all is.
     void mark(bool begins) {
+        measuring_ = begins;
         if (begins) {
             begin_ = machine_.meter().so_far();
         } else {
             end_ = machine_.meter().so_far();
         }
     }
-    /// The running thread's transaction restarts for a cycle of so many; 0: for none. Restarts count with the
-    /// commit that they lead to, so their lengths must as well: one that never commits would have no restarts,
-    /// but lengths.
+    /// A transaction restarts for a cycle of so many; 0: for none. Seen by the driver, where restarts are counted,
+    /// so that lengths add up to them.
     void restarted(unsigned length) {
-        told_of_commits_ = true;
-        if (length > 0) ++lost_[machine_.running()][length];
-    }
-    void committed(bool measured) {
-        auto const lost = lost_.find(machine_.running());
-        if (lost == lost_.end()) return;
-        if (measured) {
-            for (auto const& [length, n] : lost->second) lengths_[length] += n;
-        }
-        lost->second.clear();
+        told_of_restarts_ = true;
+        if (length > 0 && measuring_) ++lengths_[length];
     }
     void count_commit() noexcept {
         if (commits_ != nullptr) commits_->fetch_add(1, std::memory_order_relaxed);  // relaxed: a progress bar
@@ -88,8 +80,8 @@ private:
     scene* before_;
     precaution_meter::counts begin_;
     std::optional<precaution_meter::counts> end_;
-    bool told_of_commits_ = false;  ///< an address space restarts its transactions itself, unseen
-    std::map<unsigned, std::map<unsigned, std::uint64_t>> lost_;  ///< of each thread's transaction, by length
+    bool measuring_ = false;
+    bool told_of_restarts_ = false;  ///< an address space restarts its transactions itself, unseen
     std::map<unsigned, std::uint64_t> lengths_;
     inline static thread_local scene* of_thread_ = nullptr;
 };

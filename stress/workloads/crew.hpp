@@ -52,8 +52,12 @@ public:
             return interrupt_requested.load(std::memory_order_relaxed);  // relaxed: a flag
         }
         /// Call when a transaction committed that began at `start`.
-        void committed(measuring_clock::time_point start, lost_attempts const& lost = {}) noexcept {
-            if (measuring_) mine_.committed(nanoseconds_since(start), lost);
+        void committed(measuring_clock::time_point start) noexcept {
+            if (measuring_) mine_.committed(nanoseconds_since(start));
+        }
+        /// Call at each restart.
+        void restarted(lost_attempt const& one) noexcept {
+            if (measuring_) mine_.restarted(one);
         }
 
     private:

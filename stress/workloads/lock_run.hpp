@@ -103,10 +103,9 @@ private:
     };
 
     struct attempt_log {
-        lost_attempts lost;
         typename Stage::time_point begin;  ///< of the present attempt
+        std::uint64_t restarts = 0;
         std::uint32_t contending = 0;
-        bool restarted = false;
     };
 
     void work(member& me) {
@@ -118,14 +117,10 @@ private:
                 Stage::think(own_work::request, requests.size());
                 Stage::think(own_work::transaction, 1);
                 auto const start = Stage::now();
-                attempt_log log{.lost = {}, .begin = start};
+                attempt_log log{.begin = start};
                 domain_.run([&](transaction& txn) { attempt(txn, me, picks, requests, log); });
-                if (!log.restarted) {  // nothing to add up
-                    me.committed(start);
-                } else {
-                    me.committed(start, log.lost);
-                    picks.contended(log.contending);
-                }
+                me.committed(start);
+                if (log.restarts > 0) picks.contended(log.contending);
             }
         } catch (run_cut) {
             // the crew reports a signal
@@ -135,21 +130,21 @@ private:
     void attempt(transaction& txn, member& me, picker& picks, std::span<request const> requests,
                  attempt_log& log) {
         if (me.stopping()) throw run_cut();
-        if (log.restarted) log.begin = Stage::now();
+        if (log.restarts > 0) log.begin = Stage::now();
         for (std::size_t i = 0; i < requests.size(); ++i) {
             auto const& r = requests[i];
             auto& lock = objects_[r.lock].lock;
             auto const wanted = r.shared ? mode::shared : mode::exclusive;
             auto const answer = Stage::acquire(txn, lock, wanted, r.lock);
             if (!answer) {
-                auto& lost = log.lost;
-                lost.tags.add(Stage::restarted(domain_, txn, lock, wanted));
-                lost.wasted_ns += Stage::nanoseconds_since(log.begin);
-                lost.wasted_locks += txn.held();
-                ++lost.restarts[static_cast<std::size_t>(answer.reason())];
+                auto const ns = Stage::nanoseconds_since(log.begin);
+                me.restarted({.reason = answer.reason(),
+                              .ns = ns,
+                              .locks = txn.held(),
+                              .tag = Stage::restarted(domain_, txn, lock, wanted),
+                              .restarts = ++log.restarts});
                 if (request_.check) leave(me, requests.first(i));
                 log.contending = r.lock;
-                log.restarted = true;
                 return;
             }
             if (request_.check) witness_.entered(r.lock, r.shared, me.index());

@@ -40,12 +40,13 @@ struct restart_tags {
     }
 };
 
-/// The attempts of one transaction that ended in a restart.
-struct lost_attempts {
-    std::array<std::uint32_t, restart_reason_count> restarts{};
-    std::uint64_t wasted_ns = 0;     ///< from each attempt's begin to its restart
-    std::uint64_t wasted_locks = 0;  ///< held when the restart came
-    restart_tags tags;
+/// An attempt that ended in a restart.
+struct lost_attempt {
+    restart_reason reason = restart_reason::conflict;
+    std::uint64_t ns = 0;     ///< from the attempt's begin to its restart
+    std::uint64_t locks = 0;  ///< held when the restart came
+    restart_tag tag = restart_tag::none;
+    std::uint64_t restarts = 1;  ///< of its transaction so far
 };
 
 /// What one thread, or all of them, did while measured.
@@ -54,24 +55,23 @@ struct measurement {
     std::uint64_t commits = 0;
     std::array<std::uint64_t, restart_reason_count> restarts{};
     std::uint64_t restarts_max_of_one_transaction = 0;
-    std::uint64_t wasted_ns = 0;  ///< as of lost_attempts
+    std::uint64_t wasted_ns = 0;  ///< of lost attempts
     std::uint64_t wasted_locks = 0;
     restart_tags tags;
     bool tagged = false;  ///< the stage tags restarts
 
     /// One more transaction has committed, `ns` after it began.
-    void committed(std::uint64_t ns, lost_attempts const& lost) noexcept {
+    void committed(std::uint64_t ns) noexcept {
         latency.record(ns);
         ++commits;
-        std::uint64_t sum = 0;
-        for (std::size_t i = 0; i < restarts.size(); ++i) {
-            restarts[i] += lost.restarts[i];
-            sum += lost.restarts[i];
-        }
-        restarts_max_of_one_transaction = std::max(restarts_max_of_one_transaction, sum);
-        wasted_ns += lost.wasted_ns;
-        wasted_locks += lost.wasted_locks;
-        tags += lost.tags;
+    }
+    /// Counts at once, whether its transaction commits or not: one that starves has restarts too.
+    void restarted(lost_attempt const& one) noexcept {
+        ++restarts[static_cast<std::size_t>(one.reason)];
+        restarts_max_of_one_transaction = std::max(restarts_max_of_one_transaction, one.restarts);
+        wasted_ns += one.ns;
+        wasted_locks += one.locks;
+        tags.add(one.tag);
     }
     void add(measurement const& other) noexcept {
         latency.add(other.latency);

@@ -351,10 +351,11 @@ TEST_SUITE("stress/parts") {
             [&](crew::member& me) {
                 while (me.next()) {
                     works.fetch_add(1, std::memory_order_relaxed);  // relaxed: a count
-                    me.committed(measuring_clock::now(), {.restarts = {1, 0, 2},
-                                                          .wasted_ns = 50,
-                                                          .wasted_locks = 4,
-                                                          .tags = {2, 1}});
+                    using enum restart_tag;
+                    me.restarted({restart_reason::wounded, 20, 1, cycle, 1});
+                    me.restarted({restart_reason::deadlock, 20, 2, cycle, 2});
+                    me.restarted({restart_reason::deadlock, 10, 1, precaution, 3});
+                    me.committed(measuring_clock::now());
                 }
             },
             [&](bool) { ++marks; });

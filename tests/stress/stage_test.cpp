@@ -63,9 +63,8 @@ struct scripted_stage {
                 clock += 1000;
                 return ends_at_attempt != 0 && ++attempts_ == ends_at_attempt;
             }
-            void committed(time_point start, lost_attempts const& lost = {}) {
-                seen.committed(nanoseconds_since(start), lost);
-            }
+            void committed(time_point start) { seen.committed(nanoseconds_since(start)); }
+            void restarted(lost_attempt const& one) { seen.restarted(one); }
             measurement seen;
 
         private:

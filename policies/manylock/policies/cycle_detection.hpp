@@ -59,7 +59,8 @@ private:
         auto& scratch = view.scratch();
         scratch.steps.push_back({self.who, self.wait, 0, false});
         bool found = false;
-        for (std::size_t i = 0; !found && i < scratch.steps.size(); ++i) {
+        // Granted while we look: there is nothing left to find.
+        for (std::size_t i = 0; !found && i < scratch.steps.size() && View::still_in(self); ++i) {
             auto const step = scratch.steps[i];
             view.for_each_blocked_by({step.node, step.wait, step.behind_known}, [&](auto waiter, bool queue_edge) {
                 if (waiter.who == self.who) {
