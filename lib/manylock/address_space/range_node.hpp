@@ -10,9 +10,10 @@
 
 namespace manylock::address_space {
 
-/// Wide enough for three levels at 3,000 ranges, small enough that an insertion moves 3 x 8 words.
+/// Wide enough for three levels at 3,000 ranges, small enough that an insertion moves 3 x 8 words. On lines of
+/// its own, so that what a search touches does not depend on where a node was allocated.
 template <class Platform>
-struct range_node {
+struct alignas(64) range_node {
     template <class T>
     using atomic = typename Platform::template atomic<T>;
     static constexpr unsigned slots = 16;
