@@ -253,6 +253,25 @@ TEST_SUITE("simulate/machine: memory") {
         }
     }
 
+    TEST_CASE("who has a line keeps it while it is asked for and not a moment longer") {
+        program p(2);
+        variable x;
+        p.thread([&] {
+            x.store(0);
+            p.until(1010);  // by then the other has asked
+            while (x.load() == 0) {
+            }
+            p.mark();
+        });
+        p.thread([&] {
+            p.until(1000);
+            x.update();
+        });
+        p.run();
+        // Gone at 1047; looks at 1012, 1015, ..., 1048.
+        CHECK(p.marks(0) == marks{1048 + c.transfer + c.hit});
+    }
+
     TEST_CASE("a line that somebody is coming for survives the end of what lay in it") {
         program p(2);
         auto x = std::make_unique<variable>();

@@ -221,6 +221,15 @@ TEST_SUITE("simulate/meter") {
         CHECK(play<lock_ordering>(chain) == expect("--p"));
     }
 
+    TEST_CASE("the order of a queue counts between others than the one that restarts") {
+        // 2 may not read past 1, which wants to write what 0 reads; then 0 wants what 2 holds.
+        script const s{{{0, b, shared}, {20'000, a}}, {{5'000, b}}, {{0, a}, {10'000, b, shared}}};
+        CHECK(play<cycle_detection>(s) == expect("---", 1));
+        CHECK(play<wound_wait>(s) == expect("--c", 1, 3));
+        CHECK(play<lock_ordering>(s) == expect("c--", 0, 3));
+        CHECK(play<wait_die>(s) == expect("--p"));
+    }
+
     TEST_CASE("one wait that closes two cycles forms one cycle and costs two restarts") {
         script const s{
             {{0, b}, {30'000, a}}, {{0, a, shared}, {10'000, b}}, {{0, a, shared}, {20'000, b}}};
