@@ -11,8 +11,7 @@ void add_workload(texts& given) {
     given.add("--locks-per-transaction", "K", "locks a transaction takes");
     given.add("--read-percent", "R", "share of lock requests in shared mode, 0 to 100");
     given.add("--zipf", "T", "skew of workload zipf; 0 is uniform");
-    given.add("--hot-position", "F",
-              "where workload hotspot takes the hot lock: 0 first, 1 last");
+    given.add("--hot-position", "F", "where workload hotspot takes the hot lock: 0 first, 1 last");
     given.add("--hold-ns", "H", "busy work after each acquisition, in nanoseconds");
     given.add("--order", "O", "order of acquisition: random, ascending, fixed or reorder");
 }
@@ -24,7 +23,8 @@ void pick_order(texts const& given, std::string const& preset, std::vector<workl
     std::erase_if(workloads,
                   [&](workload const& w) { return w.name != "hellstrom_" + std::string(*text); });
     if (workloads.empty()) {
-        refuse("--order", *text, "is not an order of preset hellstrom, which has random and ascending");
+        refuse("--order", *text,
+               "is not an order of preset hellstrom, which has random and ascending");
     }
 }
 

@@ -29,8 +29,8 @@ struct run_options {
     std::uint64_t seed = 0;
     bool check = false;
     std::filesystem::path out;
-    std::string preset;  ///< empty: none
-    std::string scaled;  ///< what the preset changes against what was published
+    std::string preset;                 ///< empty: none
+    std::string scaled;                 ///< what the preset changes against what was published
     std::uint64_t sample_restarts = 0;  ///< look at one restart in so many; 0: at none
     double watchdog = 0;  ///< seconds without a transaction after which the run is stuck; 0: never
 };
@@ -41,7 +41,7 @@ struct soak_options {
     std::vector<std::string> policies;
     std::vector<std::uint64_t> threads;
     std::vector<std::filesystem::path> recordings;
-    std::optional<double> seconds;       ///< in all; neither this nor the next: until interrupted
+    std::optional<double> seconds;  ///< in all; neither this nor the next: until interrupted
     std::optional<std::uint64_t> rounds;
     std::uint64_t seed = 0;
     double watchdog = 10;
@@ -103,8 +103,8 @@ struct calibrate_options {
     std::filesystem::path out;  ///< empty: none
 };
 
-using command = std::variant<list_options, run_options, soak_options, replay_options, simulate_options,
-                             report_options, suite_options, calibrate_options>;
+using command = std::variant<list_options, run_options, soak_options, replay_options,
+                             simulate_options, report_options, suite_options, calibrate_options>;
 
 struct options {
     command what;

@@ -11,7 +11,8 @@ namespace {
 constexpr std::uint64_t cores_max = 4096;
 constexpr std::string_view usual_cores = "1,2,4,...,1024";
 
-void set_shapes(workload& w, std::vector<std::uint64_t> const& cores, std::vector<std::uint64_t> const& threads) {
+void set_shapes(workload& w, std::vector<std::uint64_t> const& cores,
+                std::vector<std::uint64_t> const& threads) {
     w.shapes.clear();
     for (auto const c : cores) {
         if (threads.empty()) w.shapes.push_back({c, c});
@@ -56,14 +57,16 @@ void read_workloads(texts const& given, simulate_options& chosen) {
         } else if (!threads.empty()) {
             std::vector<std::uint64_t> cores;
             for (auto const& s : w.shapes) {
-                if (std::find(cores.begin(), cores.end(), s.cores) == cores.end()) cores.push_back(s.cores);
+                if (std::find(cores.begin(), cores.end(), s.cores) == cores.end())
+                    cores.push_back(s.cores);
             }
             set_shapes(w, cores, threads);
         }
     }
 }
 
-void refuse_what_cannot_be_simulated(std::vector<std::string> const& policies, known_policies const& known) {
+void refuse_what_cannot_be_simulated(std::vector<std::string> const& policies,
+                                     known_policies const& known) {
     for (auto const& name : policies) {
         if (simulate::find_simulator(name) != nullptr) continue;
         std::vector<std::string_view> can;
@@ -73,7 +76,8 @@ void refuse_what_cannot_be_simulated(std::vector<std::string> const& policies, k
             }
         }
         refuse("--policy", name,
-               can.empty() ? "cannot be simulated: a build with ThreadSanitizer simulates none; take another build"
+               can.empty() ? "cannot be simulated: a build with ThreadSanitizer simulates none; "
+                             "take another build"
                            : "cannot be simulated; those that can are " + joined(can));
     }
 }
@@ -111,7 +115,8 @@ std::vector<std::uint64_t> core_list(std::string const& option, std::string_view
         auto const item = rest.substr(0, comma);
         if (item == "...") {
             if (values.size() < 2 || go_on || comma == std::string_view::npos) {
-                refuse(option, text, "has its three dots in the wrong place; write them as in 1,2,4,...,64");
+                refuse(option, text,
+                       "has its three dots in the wrong place; write them as in 1,2,4,...,64");
             }
             go_on = true;
         } else {
@@ -119,10 +124,13 @@ std::vector<std::uint64_t> core_list(std::string const& option, std::string_view
             if (go_on) {
                 auto const last = values.back();
                 auto const before = values[values.size() - 2];
-                bool const multiplies = before > 0 && last % before == 0 && last / before >= 2 &&
-                                        (values.size() < 3 || values[values.size() - 3] * (last / before) == before);
+                bool const multiplies =
+                    before > 0 && last % before == 0 && last / before >= 2 &&
+                    (values.size() < 3 || values[values.size() - 3] * (last / before) == before);
                 if (last <= before) refuse(option, text, "does not rise before its three dots");
-                if (value <= last) refuse(option, text, "ends before its three dots go on; write them as in 1,2,4,...,64");
+                if (value <= last)
+                    refuse(option, text,
+                           "ends before its three dots go on; write them as in 1,2,4,...,64");
                 auto const next = [&](std::uint64_t v) {
                     return multiplies ? v * (last / before) : v + (last - before);
                 };
@@ -139,15 +147,19 @@ std::vector<std::uint64_t> core_list(std::string const& option, std::string_view
 simulate_form::simulate_form(CLI::App& app) : given(app) {
     app.add_option("DIR", recording, "directory of a recorded program, to replay it");
     given.add("--workload", "W", "what to run; `list` names the workloads");
-    given.add("--preset", "NAME", "a published workload at its full size; `list` names the presets");
+    given.add("--preset", "NAME",
+              "a published workload at its full size; `list` names the presets");
     add_common(given);
-    given.add("--cores", "1,2,..", "cores of the virtual machines, a row each; 1,2,4,...,64 goes on as it begins "
-                                   "[1,2,4,...,1024, or the preset's]");
-    given.add("--threads", "T,..", "threads on each of them [as many as it has cores]; of a replay 1, traced, or "
-                                   "so many users [cores: one user a core]");
+    given.add("--cores", "1,2,..",
+              "cores of the virtual machines, a row each; 1,2,4,...,64 goes on as it begins "
+              "[1,2,4,...,1024, or the preset's]");
+    given.add("--threads", "T,..",
+              "threads on each of them [as many as it has cores]; of a replay 1, traced, or "
+              "so many users [cores: one user a core]");
     given.add("--sockets", "N", "sockets that share the cores [1]");
     given.add("--commits", "N", "commits of each row in all [100000, or the preset's]");
-    app.add_option("--cost", costs, "KEY=VALUE: what something takes, in nanoseconds; may be repeated")
+    app.add_option("--cost", costs,
+                   "KEY=VALUE: what something takes, in nanoseconds; may be repeated")
         ->type_name("KEY=VALUE");
     given.add("--costs", "FILE", "costs from a file that `calibrate` has written");
     add_workload(given);
@@ -158,7 +170,8 @@ simulate_form::simulate_form(CLI::App& app) : given(app) {
     app.add_flag("--check", check, "verify the history of every row");
 }
 
-simulate_options read_simulate(simulate_form const& form, known_policies const& known, std::uint64_t cores) {
+simulate_options read_simulate(simulate_form const& form, known_policies const& known,
+                               std::uint64_t cores) {
     auto const& given = form.given;
     simulate_options chosen;
     read_common(given, chosen.out, chosen.seed);
@@ -173,12 +186,16 @@ simulate_options read_simulate(simulate_form const& form, known_policies const& 
     given.number("--sockets", chosen.cost.sockets, 1, 64);
     bool const on_locks = given.find("--workload") || given.find("--preset");
     if (on_locks == !form.recording.empty()) {
-        throw input_error("simulate needs one of a directory of a recorded program, --workload W and --preset NAME; "
-                          "`manylock-stress list` shows the last two");
+        throw input_error(
+            "simulate needs one of a directory of a recorded program, --workload W and --preset "
+            "NAME; "
+            "`manylock-stress list` shows the last two");
     }
     if (on_locks) {
         for (auto const* option : {"--regions", "--work"}) {
-            if (given.find(option)) throw input_error(std::string(option) + " belongs to the replay of a recorded program");
+            if (given.find(option))
+                throw input_error(std::string(option) +
+                                  " belongs to the replay of a recorded program");
         }
         read_workloads(given, chosen);
         for (auto const& w : chosen.workloads) {
@@ -187,9 +204,11 @@ simulate_options read_simulate(simulate_form const& form, known_policies const& 
         given.number("--commits", chosen.commits, 1, count_max);
         return chosen;
     }
-    for (auto const* option : {"--commits", "--locks", "--locks-per-transaction", "--read-percent", "--zipf",
-                               "--hot-position", "--hold-ns", "--order"}) {
-        if (given.find(option)) throw input_error(std::string(option) + " has no meaning for the replay of a recorded program");
+    for (auto const* option : {"--commits", "--locks", "--locks-per-transaction", "--read-percent",
+                               "--zipf", "--hot-position", "--hold-ns", "--order"}) {
+        if (given.find(option))
+            throw input_error(std::string(option) +
+                              " has no meaning for the replay of a recorded program");
     }
     refuse_plain_locks_only(chosen.policies, known, "replay");
     chosen.cores = core_list("--cores", given.find("--cores").value_or(usual_cores));

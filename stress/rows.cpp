@@ -32,7 +32,8 @@ void fill_tags(result_row& row, measurement const& m) {
     auto const looked_at = m.tags.cycle + m.tags.precaution;
     if (looked_at == 0) return;
     auto const share = static_cast<double>(m.tags.cycle) / static_cast<double>(looked_at);
-    row.restarts_cycle = static_cast<std::uint64_t>(std::llround(static_cast<double>(*row.restarts) * share));
+    row.restarts_cycle =
+        static_cast<std::uint64_t>(std::llround(static_cast<double>(*row.restarts) * share));
     row.restarts_precaution = *row.restarts - *row.restarts_cycle;
 }
 
@@ -166,15 +167,14 @@ replay_request replay_preparation::request(std::uint64_t asked, result_row& row)
     return request;
 }
 
-
 void replay_preparation::find_order() {
     if (order_) return;
     bar_.show(name_ + ": finding what depends on what");
     order_ = order_of(program_, record_footprints(program_), replay_.check);
     lives_ = lifetimes_of(program_);
     std::ostringstream text;
-    text << std::fixed << std::setprecision(1) << "order: " << program_.items.size()
-         << " items, " << order_->edges_kept << " edges kept (" << order_->edges_dropped
+    text << std::fixed << std::setprecision(1) << "order: " << program_.items.size() << " items, "
+         << order_->edges_kept << " edges kept (" << order_->edges_dropped
          << " implied by others), longest chain " << order_->levels << ", parallel width "
          << order_->width_max << " max, " << order_->width_mean << " mean";
     std::cout << text.str() << std::endl;
@@ -187,6 +187,5 @@ void replay_preparation::find_users() {
     users_ = multiplied(program_);
     if (auto const text = users_->left_out(); !text.empty()) std::cout << text << std::endl;
 }
-
 
 }  // namespace manylock::stress

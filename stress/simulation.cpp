@@ -30,8 +30,8 @@ struct job {
     std::uint64_t commits = 0;  ///< expected, for the progress bar
 };
 
-result_row known_columns(simulate_options const& chosen, std::string const& policy, std::string workload_name,
-                         machine_shape shape, std::uint64_t round) {
+result_row known_columns(simulate_options const& chosen, std::string const& policy,
+                         std::string workload_name, machine_shape shape, std::uint64_t round) {
     result_row row;
     row.policy = policy;
     row.workload = std::move(workload_name);
@@ -66,7 +66,8 @@ std::vector<job> workload_jobs(simulate_options const& chosen) {
                     request.check = chosen.check;
                     request.hold_yields = w.hold_yields && shape.threads > shape.cores;
                     if (!j.on_space && request.hold_yields && w.hold_ns > 0) j.row.hold = "yields";
-                    j.carry_out = [request, simulates = j.policy](simulate::simulated_machine const& on) {
+                    j.carry_out = [request,
+                                   simulates = j.policy](simulate::simulated_machine const& on) {
                         return simulates->run(request, on);
                     };
                 }
@@ -88,9 +89,11 @@ std::vector<job> replay_jobs(simulate_options const& chosen, replay_preparation&
                     j.shape = {cores, 1};
                     j.on_space = true;
                     j.row = known_columns(chosen, policy, prepared.name(), j.shape, round);
-                    auto const request = prepared.request(asked == own_threads ? cores : asked, j.row);
+                    auto const request =
+                        prepared.request(asked == own_threads ? cores : asked, j.row);
                     j.shape.threads = request.threads;
-                    j.carry_out = [request, simulates = j.policy](simulate::simulated_machine const& on) {
+                    j.carry_out = [request,
+                                   simulates = j.policy](simulate::simulated_machine const& on) {
                         return simulates->replay(request, on);
                     };
                 }
@@ -145,7 +148,8 @@ private:
                 std::lock_guard const guard(mutex_);
                 if (!error_) {
                     error_ = describe_error(j);
-                    next_.store(jobs_.size(), std::memory_order_relaxed);  // relaxed: only so that all end
+                    next_.store(jobs_.size(),
+                                std::memory_order_relaxed);  // relaxed: only so that all end
                 }
                 return;
             }
@@ -155,15 +159,16 @@ private:
     }
     void show(job const& j) {
         std::lock_guard const guard(mutex_);
-        bar_.show(j.row.workload + ", " + std::to_string(j.shape.cores) + " cores, " + j.row.policy);
+        bar_.show(j.row.workload + ", " + std::to_string(j.shape.cores) + " cores, " +
+                  j.row.policy);
     }
     static std::exception_ptr describe_error(job const& j) {
         try {
             throw;
         } catch (std::exception const& e) {
-            return std::make_exception_ptr(std::runtime_error(
-                j.row.workload + " under " + j.row.policy + " on " + std::to_string(j.shape.cores) +
-                " cores: " + e.what()));
+            return std::make_exception_ptr(
+                std::runtime_error(j.row.workload + " under " + j.row.policy + " on " +
+                                   std::to_string(j.shape.cores) + " cores: " + e.what()));
         } catch (...) {
             return std::current_exception();
         }
@@ -201,8 +206,8 @@ std::vector<result_row> simulate_rows(simulate_options const& chosen,
     all.run();
     std::ostringstream text;
     text << std::fixed << std::setprecision(1) << "simulated in "
-         << std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count() << " s: "
-         << static_cast<double>(all.events()) * 1e-6 << " million events, "
+         << std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count()
+         << " s: " << static_cast<double>(all.events()) * 1e-6 << " million events, "
          << static_cast<double>(all.switches()) * 1e-6 << " million switches";
     std::cout << text.str() << std::endl;
     std::vector<result_row> rows;

@@ -29,8 +29,8 @@ cache_line& cache::add(std::uintptr_t key) {
 
 /// Leaves out what was forgotten; larger only if that is not half of it.
 void cache::grow() {
-    auto const live = static_cast<std::size_t>(
-        std::count_if(slots_.begin(), slots_.end(), [](slot const& s) { return s.key > forgotten; }));
+    auto const live = static_cast<std::size_t>(std::count_if(
+        slots_.begin(), slots_.end(), [](slot const& s) { return s.key > forgotten; }));
     bool const larger = live * 4 > slots_.size();
     std::vector<slot> old(slots_.size() * (larger ? 2 : 1));
     if (larger) --shift_;

@@ -12,10 +12,10 @@
 namespace manylock::simulate {
 
 struct cache_line {
-    std::uint64_t free_at = 0;      ///< the last transfer that was asked for is done
-    std::int32_t owner = -1;        ///< core that has it alone; with sharers, that had it last
-    std::uint32_t sharers = 0;      ///< number of a set of cores, from 1 on; 0: nobody shares it
-    std::uint32_t under_way = 0;    ///< transfers that were asked for and are not done
+    std::uint64_t free_at = 0;    ///< the last transfer that was asked for is done
+    std::int32_t owner = -1;      ///< core that has it alone; with sharers, that had it last
+    std::uint32_t sharers = 0;    ///< number of a set of cores, from 1 on; 0: nobody shares it
+    std::uint32_t under_way = 0;  ///< transfers that were asked for and are not done
 };
 
 /// The lines of one machine.
@@ -28,7 +28,8 @@ public:
         auto const key = key_of(where);
         auto const mask = slots_.size() - 1;
         for (auto i = slot_of(key); slots_[i].key != 0; i = (i + 1) & mask) {
-            if (slots_[i].key == key) [[likely]] return slots_[i].line;
+            if (slots_[i].key == key) [[likely]]
+                return slots_[i].line;
         }
         return add(key);
     }

@@ -127,7 +127,9 @@ unsigned machine::idle_core(unsigned preferred) const noexcept {
     if ((idle_[preferred / 64] >> (preferred % 64) & 1U) != 0) return preferred;
     for (std::size_t n = 0; n < words; ++n) {
         auto const w = (preferred / 64 + n) % words;
-        if (idle_[w] != 0) return static_cast<unsigned>(w * 64) + static_cast<unsigned>(std::countr_zero(idle_[w]));
+        if (idle_[w] != 0)
+            return static_cast<unsigned>(w * 64) +
+                   static_cast<unsigned>(std::countr_zero(idle_[w]));
     }
     return none;
 }
@@ -159,9 +161,10 @@ void machine::let_next_run(unsigned core) {
     auto& c = cores_[core];
     auto* from = &c;
     if (c.waiting.empty() && queued_ > 0) {  // an idle core takes work from the busiest
-        from = &*std::max_element(cores_.begin(), cores_.end(), [](core_state const& a, core_state const& b) {
-            return a.waiting.size() < b.waiting.size();
-        });
+        from = &*std::max_element(cores_.begin(), cores_.end(),
+                                  [](core_state const& a, core_state const& b) {
+                                      return a.waiting.size() < b.waiting.size();
+                                  });
     }
     if (from->waiting.empty()) {
         c.runs = none;
@@ -311,7 +314,8 @@ void machine::fetch(void const* where, access how) {
     } else {
         time += cost;
     }
-    if (how == access::store) {  // in the store buffer: nobody waits for the line but who wants it next
+    if (how ==
+        access::store) {  // in the store buffer: nobody waits for the line but who wants it next
         current_core().stores_done = std::max(current_core().stores_done, time);
         time = asked_at + here;
         cache_.arrived(line, on_core_, how);

@@ -50,7 +50,9 @@ public:
     void run();
 
     [[nodiscard]] costs const& cost() const noexcept { return cost_; }
-    [[nodiscard]] unsigned core_count() const noexcept { return static_cast<unsigned>(cores_.size()); }
+    [[nodiscard]] unsigned core_count() const noexcept {
+        return static_cast<unsigned>(cores_.size());
+    }
     /// Virtual nanoseconds: of the running thread's core, or when the last event was.
     [[nodiscard]] std::uint64_t now() const noexcept { return current_core().time; }
     /// Number of the running thread.
@@ -126,14 +128,15 @@ private:
         bool blocked = false;
         bool ended = false;
         void const* address = nullptr;
-        std::uint64_t nap = 0;       ///< counts its blocks: an old timer has no effect
+        std::uint64_t nap = 0;  ///< counts its blocks: an old timer has no effect
         std::uint64_t ready_at = 0;
         std::vector<std::pair<std::uint64_t, void*>> slots;
     };
     struct core_state {
         std::uint64_t time = 0;
         std::uint64_t slice_end = never;  ///< never, while nobody waits for the core
-        std::uint64_t stores_done = 0;    ///< when the lines have arrived that its stores have asked for
+        std::uint64_t stores_done =
+            0;  ///< when the lines have arrived that its stores have asked for
         unsigned runs = none;
         std::deque<unsigned> waiting;
     };

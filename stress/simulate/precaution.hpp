@@ -92,8 +92,8 @@ private:
             unsigned length = 0;
             boost::breadth_first_visit(
                 live, root_.number, buffer, visitor{distance, root_.number, length},
-                boost::make_iterator_property_map(colors.begin(),
-                                                  boost::typed_identity_property_map<std::uint32_t>{}));
+                boost::make_iterator_property_map(
+                    colors.begin(), boost::typed_identity_property_map<std::uint32_t>{}));
             return length;
         }
 
@@ -114,7 +114,8 @@ private:
                 auto* const lock = held.lock();
                 if (lock == nullptr) continue;
                 for (auto* b = base::first(*lock); b != nullptr && go_on; b = base::next(*b)) {
-                    if (b != n.who && !compatible(base::mode_of(*b), held.held_mode())) report(*b, false);
+                    if (b != n.who && !compatible(base::mode_of(*b), held.held_mode()))
+                        report(*b, false);
                 }
             }
             for_each_behind(*n.who, [&](block& b) { report(b, true); });
@@ -155,7 +156,8 @@ private:
                     behind = true;
                     continue;
                 }
-                if (!queued && !behind) behind = base::goes_ahead(b.current_stamp(), upgrade_, *other);
+                if (!queued && !behind)
+                    behind = base::goes_ahead(b.current_stamp(), upgrade_, *other);
                 if (behind && !compatible(base::mode_of(*other), m)) f(*other);
             }
         }

@@ -78,7 +78,8 @@ struct timing_kernel {
         static void pool_dies(std::uint64_t) noexcept {}
         static Block* take(std::uint64_t id) noexcept {
             auto* const m = machine::current();
-            return m != nullptr ? static_cast<Block*>(std::exchange(m->slot(id), nullptr)) : nullptr;
+            return m != nullptr ? static_cast<Block*>(std::exchange(m->slot(id), nullptr))
+                                : nullptr;
         }
         static bool keep(std::uint64_t id, Block* block) noexcept {
             auto* const m = machine::current();
@@ -101,7 +102,8 @@ static_assert(manylock::platform::platform_type<timed>);
 /// costs: two stores to a line of the thread's own. What is retired is freed with its recycler, so nothing is
 /// ever read after a grace period; no result depends on when it would have ended.
 struct timed_rcu : timed {
-    static constexpr std::size_t node_alignment = 64;  ///< also of a tree's first node, which has no recycler
+    static constexpr std::size_t node_alignment =
+        64;  ///< also of a tree's first node, which has no recycler
     class read_section {
     public:
         read_section() noexcept { enter(); }
@@ -152,7 +154,8 @@ struct timed_rcu : timed {
             template <class... Arguments>
             [[nodiscard]] Object* make(Arguments&&... arguments) {
                 fill(1);
-                Object* const made = ::new (spare_.back()) Object(std::forward<Arguments>(arguments)...);
+                Object* const made =
+                    ::new (spare_.back()) Object(std::forward<Arguments>(arguments)...);
                 spare_.pop_back();
                 return made;
             }

@@ -5,7 +5,9 @@
 namespace manylock::simulate {
 
 virtual_crew::virtual_crew(stress::row_request const& request)
-    : left_(request.length.commits.value() / 10), commits_(*request.length.commits), members_(request.threads) {
+    : left_(request.length.commits.value() / 10),
+      commits_(*request.length.commits),
+      members_(request.threads) {
     for (std::size_t i = 0; i < members_.size(); ++i) {
         members_[i].crew_ = this;
         members_[i].index_ = i;
@@ -49,7 +51,9 @@ void virtual_crew::committed(time_point start) {
     }
     scene::of_thread().count_commit();
     if (left_ > 0) --left_;
-    if (left_ > 0 || (phase_ == phase::warm_up && here.now() < begin_ + members_.size() * here.cost().wake)) return;
+    if (left_ > 0 ||
+        (phase_ == phase::warm_up && here.now() < begin_ + members_.size() * here.cost().wake))
+        return;
     // The phase first: reading the counters takes a mutex, so others may come by meanwhile.
     if (phase_ == phase::warm_up) {
         phase_ = phase::measure;

@@ -46,7 +46,8 @@ public:
     explicit virtual_crew(stress::row_request const& request);
 
     /// As crew::run. Called on a thread of the machine, which waits for the others.
-    double run(std::function<void(member&)> const& work, std::function<void(bool begins)> const& measured);
+    double run(std::function<void(member&)> const& work,
+               std::function<void(bool begins)> const& measured);
     [[nodiscard]] stress::measurement const& total() const noexcept { return total_; }
 
 private:

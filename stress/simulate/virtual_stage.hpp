@@ -22,7 +22,9 @@ namespace manylock::simulate {
 class scene {
 public:
     scene(stress::machine_shape shape, costs const& cost, std::atomic<std::uint64_t>* commits)
-        : machine_(static_cast<unsigned>(shape.cores), cost), commits_(commits), before_(of_thread_) {
+        : machine_(static_cast<unsigned>(shape.cores), cost),
+          commits_(commits),
+          before_(of_thread_) {
         of_thread_ = this;
         timed::begin_run();
     }
@@ -71,7 +73,8 @@ public:
         if (length > 0 && measuring_) ++lengths_[length];
     }
     void count_commit() noexcept {
-        if (commits_ != nullptr) commits_->fetch_add(1, std::memory_order_relaxed);  // relaxed: a progress bar
+        if (commits_ != nullptr)
+            commits_->fetch_add(1, std::memory_order_relaxed);  // relaxed: a progress bar
     }
 
 private:
@@ -90,10 +93,12 @@ struct virtual_stage {
     template <class Policy>
     using domain = manylock::domain<Policy, options{}, timed>;
     template <class Policy>
-    using address_space = manylock::address_space::basic_address_space<Policy, options{}, timed_rcu>;
+    using address_space =
+        manylock::address_space::basic_address_space<Policy, options{}, timed_rcu>;
 
     template <class Config, class Lock>
-    static acquire_result acquire(basic_transaction<Config>& txn, Lock& lock, mode m, std::uint64_t index) {
+    static acquire_result acquire(basic_transaction<Config>& txn, Lock& lock, mode m,
+                                  std::uint64_t index) {
         // No result may depend on an address, which is the rank of a lock that has no other.
         if constexpr (Config::needs.rank) return txn.acquire_ranked(lock, m, index + 1);
         return txn.acquire(lock, m);
@@ -237,7 +242,8 @@ struct virtual_stage {
     };
     template <class T>
     static void wait_while(atomic<T> const& word, std::type_identity_t<T> value) {
-        while (word.load(std::memory_order_acquire) == value) machine::current()->block(&word, nullptr);
+        while (word.load(std::memory_order_acquire) == value)
+            machine::current()->block(&word, nullptr);
     }
     template <class T>
     static void wake_all(atomic<T>& word) {

@@ -20,7 +20,8 @@ struct sampled_stage : native_stage {
 
     static constexpr bool tags_restarts = true;
     template <class Domain, class Transaction, class Lock>
-    [[nodiscard]] static restart_tag restarted(Domain& domain, Transaction const& txn, Lock const& lock, mode m) {
+    [[nodiscard]] static restart_tag restarted(Domain& domain, Transaction const& txn,
+                                               Lock const& lock, mode m) {
         return sampler()->due() ? tag_of_restart(domain, txn, lock, m) : restart_tag::none;
     }
 
