@@ -71,7 +71,9 @@ private:
         auto result = finding::nothing;
         std::uint32_t depth = 0;     // of the step that is looked at
         std::size_t next_level = 1;  // the first step that is deeper
-        for (std::size_t i = 0; result != finding::cycle && i < scratch.steps.size(); ++i) {
+        // Granted while we look: neither a cycle nor a limit is of interest.
+        for (std::size_t i = 0;
+             result != finding::cycle && i < scratch.steps.size() && View::still_in(self); ++i) {
             if (i == next_level) {
                 ++depth;
                 next_level = scratch.steps.size();
