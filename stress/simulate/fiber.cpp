@@ -14,6 +14,11 @@
 #ifdef MANYLOCK_ASAN
 #include <sanitizer/asan_interface.h>
 #include <sanitizer/common_interface_defs.h>
+
+/// The first frames of a fiber would lie on the fake stack of whoever switched to it, which may be gone before
+/// they are left. ASAN_OPTIONS go before this.
+extern "C" char const* __asan_default_options();
+extern "C" char const* __asan_default_options() { return "detect_stack_use_after_return=0"; }
 #endif
 
 namespace manylock::simulate {

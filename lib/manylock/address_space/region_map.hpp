@@ -23,7 +23,7 @@
 namespace manylock::address_space {
 
 template <class Domain>
-struct region {
+struct alignas(node_alignment<typename Domain::platform>) region {
     using platform = typename Domain::platform;
     template <class T>
     using atomic = typename platform::template atomic<T>;
