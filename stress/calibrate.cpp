@@ -8,6 +8,7 @@
 #include <algorithm>
 #include <cmath>
 #include <cstdio>
+#include <iomanip>
 #include <iostream>
 #include <sstream>
 
@@ -100,11 +101,9 @@ void print_costs(std::vector<calibrated> const& all, std::ostream& out) {
     auto const row = [&](std::string_view key, std::string const& value, std::string_view unit,
                          std::string const& spread, std::string const& usual,
                          std::string_view source) {
-        char text[64];
-        std::snprintf(text, sizeof text, "%-16.*s%9s  %-5.*s%7s%9s  ", static_cast<int>(key.size()),
-                      key.data(), value.c_str(), static_cast<int>(unit.size()), unit.data(),
-                      spread.c_str(), usual.c_str());
-        out << text << source << '\n';
+        out << std::left << std::setw(16) << key << std::right << std::setw(9) << value << "  "
+            << std::left << std::setw(5) << unit << std::right << std::setw(7) << spread
+            << std::setw(9) << usual << "  " << source << '\n';
     };
     row("key", "value", "unit", "spread", "default", "measured as");
     for (auto const& c : all) {
