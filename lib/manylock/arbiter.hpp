@@ -77,7 +77,7 @@ public:
     }
 
     /// Requires: the fast path failed (latched, waiters, or linked readers).
-    static void release(lock_type& lock, mode m, entry* e) noexcept {
+    [[gnu::noinline]] static void release(lock_type& lock, mode m, entry* e) noexcept {
         base::hand_on(lock, base::remove_holder(base::latch(lock), m, e));
     }
     /// Ends a single-object read.

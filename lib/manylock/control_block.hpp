@@ -162,7 +162,7 @@ public:
     }
 
 private:
-    [[nodiscard]] block& take_shared() {
+    [[nodiscard, gnu::noinline]] block& take_shared() {
         std::lock_guard const guard{mutex_};
         if (!free_.empty()) {
             auto* const spare = free_.back();

@@ -112,13 +112,18 @@ public:
     [[nodiscard]] std::uint32_t size() const noexcept {
         return size_.load(platform::acquire);  // acquire; pairs with the release in push
     }
-    [[nodiscard]] std::uint32_t held() const noexcept { return held_; }
+    [[nodiscard]] std::uint32_t held() const noexcept { return own_size() - gaps_; }
 
-    /// As reserve, if that is one of the first entries; else null. For the inlined fast path.
+    /// The next of the first entries; null if all are in use. For the inlined fast path, with append.
     [[nodiscard]] entry* first_free() noexcept {
-        filling_ = no_hole;  // whatever an acquisition that failed had reserved
         auto const n = own_size();
         return n < first_chunk ? &inline_[n] : nullptr;
+    }
+    /// Requires: e is what first_free() returned last.
+    void append(entry& e, lock_type const* lock, mode m) noexcept {
+        e.set(lock, m);
+        if constexpr (Config::needs.rank) last_acquired_ = &e;
+        size_.store(own_size() + 1, platform::release);  // release; pairs with size()
     }
     /// The entry that the next push will fill. May allocate (strong guarantee): call it before
     /// acquiring.
@@ -146,13 +151,10 @@ public:
     }
     /// Requires: e is what reserve() returned last.
     void push(entry& e, lock_type const* lock, mode m) noexcept {
+        if (filling_ == no_hole) [[likely]] return append(e, lock, m);
         e.set(lock, m);
-        ++held_;
-        last_acquired_ = &e;
-        if (filling_ == no_hole) [[likely]] {
-            size_.store(own_size() + 1, platform::release);  // release; pairs with size()
-            return;
-        }
+        if constexpr (Config::needs.rank) last_acquired_ = &e;
+        --gaps_;
         if (filling_ < indexed_) index_.insert(reinterpret_cast<std::uintptr_t>(lock), filling_);
         holes_.pop_back();
         filling_ = no_hole;
@@ -176,39 +178,30 @@ public:
     /// Returns the entry that tells what was held before it was acquired, if that is what is held now.
     entry const* remove(entry& e) noexcept {
         e.clear();
-        --held_;
         bool const latest = std::exchange(last_acquired_, nullptr) == &e;
+        ++gaps_;
         auto n = own_size();
-        while (n > 0 && at(n - 1).read() == 0) --n;
+        for (; n > 0 && at(n - 1).read() == 0; --n) --gaps_;
         if (n < indexed_) indexed_ = n;  // what the index knows beyond n is checked when found
         if (n == own_size()) {
             remember_hole(e);
         } else {
             size_.store(n, platform::release);  // release: as in hold::clear
             if (n == 0) holes_.clear();
-            if (in_order_ && held_ == n) return &at(n);  // no hole below it either
+            if (in_order_ && gaps_ == 0) return &at(n);  // no hole below it either
         }
         return latest ? &e : nullptr;
     }
     /// Calls f(entry&) for all, latest first, then forgets them.
     template <class F>
-    void drain(F f) noexcept {
-        auto const n = own_size();
-        for (std::uint32_t i = n; i > first_chunk;) {
-            if (auto& e = at(--i); e.read() != 0) f(e);
-        }
-        for (std::uint32_t i = std::min(n, first_chunk); i-- > 0;) {
-            if (auto& e = inline_[i]; e.read() != 0) f(e);
+    [[gnu::always_inline]] void drain(F f) noexcept {
+        auto n = own_size();
+        if (n > first_chunk) [[unlikely]] n = drain_chunks(f);
+        while (n-- > 0) {
+            if (auto& e = inline_[n]; e.read() != 0) [[likely]] f(e);
         }
         size_.store(0, platform::release);  // release: as in hold::clear
-        held_ = 0;
-        filling_ = no_hole;
-        in_order_ = true;
-        holes_.clear();
-        if (indexed_ > 0) {
-            index_.clear();
-            indexed_ = 0;
-        }
+        if (gaps_ > 0 || indexed_ > 0 || !in_order_) [[unlikely]] forget_order();
     }
     [[nodiscard]] entry const& at(std::uint32_t i) const noexcept {
         if (i < first_chunk) [[likely]] return inline_[i];
@@ -242,6 +235,22 @@ private:
         if (first == nullptr) return;
         std::destroy_n(first, std::size_t{first_chunk} << k);
         ::operator delete(first, line);
+    }
+    template <class F>
+    [[gnu::noinline]] std::uint32_t drain_chunks(F f) noexcept {
+        for (auto i = own_size(); i > first_chunk;) {
+            if (auto& e = at(--i); e.read() != 0) f(e);
+        }
+        return first_chunk;
+    }
+    [[gnu::noinline]] void forget_order() noexcept {
+        gaps_ = 0;
+        in_order_ = true;
+        holes_.clear();
+        if (indexed_ > 0) {
+            index_.clear();
+            indexed_ = 0;
+        }
     }
     [[nodiscard]] std::uint32_t own_size() const noexcept {
         return size_.load(platform::relaxed);  // relaxed: only we store it
@@ -282,11 +291,11 @@ private:
     using cell = typename entry::template cell<T>;
     cell<std::uint32_t> size_{};
     static constexpr std::uint32_t no_hole = ~std::uint32_t{0};
-    std::uint32_t held_ = 0;
+    std::uint32_t gaps_ = 0;           ///< entries below the size that were given back early
     std::uint32_t filling_ = no_hole;  ///< the hole that reserve() chose
     std::uint32_t indexed_ = 0;
     bool in_order_ = true;  ///< entries are in the order of acquisition: no hole was filled
-    entry const* last_acquired_ = nullptr;
+    entry const* last_acquired_ = nullptr;  ///< kept only where locks have ranks
     std::array<entry, first_chunk> inline_{};
     std::array<cell<entry*>, 26> chunks_{};
     hold_index index_;

@@ -113,7 +113,7 @@ public:
     }
     /// Ends it as given up; what the destructor does.
     void abandon() noexcept {
-        if (block_ != nullptr) finish(counter::abandons);
+        if (block_ != nullptr) [[unlikely]] finish_unhappily();
     }
     /// After a restart: releases everything, then waits, holding nothing, for the contending lock and
     /// keeps it, so that the next attempt does not run into it again. Same stamp, next attempt.
@@ -159,7 +159,7 @@ private:
     };
 
     [[nodiscard]] bool acquired_at_once(lock_type& lock) noexcept;
-    acquire_result acquire_with(lock_type& lock, mode m, limits const& l);
+    [[gnu::noinline]] acquire_result acquire_with(lock_type& lock, mode m, limits const& l);
     acquire_result acquire_contended(lock_type& lock, mode m, limits const& l,
                                      detail::hold<Config>& entry);
     acquire_result acquire_marked(lock_type& lock, mode m, limits const& l);
@@ -170,6 +170,7 @@ private:
         if (answer.is_restart()) throw restart{answer.reason(), block_->contending};
         check_use(static_cast<bool>(answer), "a throwing acquire cannot end in busy or time-out");
     }
+    void note_rank(detail::hold<Config>& entry, lock_type& lock, std::uintptr_t rank) noexcept;
     void record(detail::hold<Config>& entry, lock_type& lock, mode m, std::uintptr_t rank) noexcept;
     static void release_hold(block& me, detail::hold<Config>& entry) noexcept;
     void next_attempt() noexcept;
@@ -179,6 +180,7 @@ private:
     bool await_turn();
     void end_turn() noexcept;
     void finish(counter how) noexcept;
+    [[gnu::noinline]] void finish_unhappily() noexcept { finish(counter::abandons); }
     void tell(event_kind kind, void const* lock, mode m, restart_reason reason) const noexcept;
 
     detail::domain_core<Config>* core_;

@@ -8,16 +8,12 @@
 
 namespace manylock {
 
+/// A block comes from the pool as `finish` leaves it.
 template <class Config>
-basic_transaction<Config>::basic_transaction(detail::domain_core<Config>& core)
+[[gnu::always_inline]] inline basic_transaction<Config>::basic_transaction(detail::domain_core<Config>& core)
     : core_{&core}, block_{&core.shared.pool.take()} {
-    auto& b = *block_;
     next_attempt();
-    b.restarts = 0;
-    b.poisoned = false;
-    b.sealed = false;
-    b.highest_rank = 0;
-    b.in_use.set(true);
+    block_->in_use.set(true);
 }
 
 /// Marks meant for what this transaction did until now have no effect from here on (E10).
@@ -45,7 +41,8 @@ bool basic_transaction<Config>::acquired_at_once(lock_type& lock) noexcept {
         auto& me = *block_;
         auto* const entry = me.holds.first_free();
         if (entry == nullptr || me.poisoned || !lock.try_exclusive(me)) return false;
-        record(*entry, lock, mode::exclusive, 0);
+        note_rank(*entry, lock, 0);
+        me.holds.append(*entry, &lock, mode::exclusive);
         return true;
     }
 }
@@ -162,13 +159,7 @@ template <class Config>
 void basic_transaction<Config>::record(detail::hold<Config>& entry, lock_type& lock, mode m,
                                        std::uintptr_t rank) noexcept {
     if constexpr (!Config::needs.umbrella) {
-        if constexpr (Config::needs.rank) {
-            entry.rank = core_->rank_of(lock, rank);
-            entry.highest_before = block_->highest_rank;
-            block_->highest_rank = std::max(block_->highest_rank, entry.rank);
-        } else {
-            (void)rank;
-        }
+        note_rank(entry, lock, rank);
         block_->holds.push(entry, &lock, m);
     } else {
         (void)entry, (void)lock, (void)m, (void)rank;
@@ -176,7 +167,19 @@ void basic_transaction<Config>::record(detail::hold<Config>& entry, lock_type& l
 }
 
 template <class Config>
-void basic_transaction<Config>::release_hold(block& me, detail::hold<Config>& entry) noexcept {
+void basic_transaction<Config>::note_rank(detail::hold<Config>& entry, lock_type& lock,
+                                          std::uintptr_t rank) noexcept {
+    if constexpr (Config::needs.rank) {
+        entry.rank = core_->rank_of(lock, rank);
+        entry.highest_before = block_->highest_rank;
+        block_->highest_rank = std::max(block_->highest_rank, entry.rank);
+    } else {
+        (void)entry, (void)lock, (void)rank;
+    }
+}
+
+template <class Config>
+[[gnu::always_inline]] inline void basic_transaction<Config>::release_hold(block& me, detail::hold<Config>& entry) noexcept {
     auto& lock = *entry.lock();
     auto const m = entry.held_mode();
     if (m == mode::exclusive) {
@@ -275,7 +278,7 @@ acquire_result basic_transaction<Config>::issue_restart(restart_reason reason, l
 }
 
 template <class Config>
-void basic_transaction<Config>::release_all() noexcept {
+[[gnu::always_inline]] inline void basic_transaction<Config>::release_all() noexcept {
     auto& me = *block_;
     if constexpr (Config::needs.umbrella) {
         if (me.under_umbrella) drop_umbrella();
@@ -283,7 +286,7 @@ void basic_transaction<Config>::release_all() noexcept {
         if constexpr (Config::published_holds) {
             me.count.at_most_seen(0, std::uint64_t{me.holds.size()} * sizeof(detail::hold<Config>));
         }
-        me.holds.drain([&](detail::hold<Config>& e) { release_hold(me, e); });
+        me.holds.drain([&](detail::hold<Config>& e) [[gnu::always_inline]] { release_hold(me, e); });
         if constexpr (Config::needs.rank) me.highest_rank = 0;
     }
 }
@@ -314,7 +317,7 @@ void basic_transaction<Config>::rollback() {
 }
 
 template <class Config>
-void basic_transaction<Config>::finish(counter how) noexcept {
+[[gnu::always_inline]] inline void basic_transaction<Config>::finish(counter how) noexcept {
     auto& me = *block_;
     release_all();
     end_turn();
@@ -322,7 +325,12 @@ void basic_transaction<Config>::finish(counter how) noexcept {
     if (how == counter::commits) tell(event_kind::commit, nullptr, mode::exclusive, {});
     block_ = nullptr;
     me.count.add(how);
-    if (me.restarts > 0) me.count.at_most_seen(me.restarts, 0);
+    if (me.restarts > 0) [[unlikely]] {
+        me.count.at_most_seen(me.restarts, 0);
+        me.restarts = 0;
+    }
+    me.poisoned = false;
+    me.sealed = false;
     me.in_use.set(false);
     me.age.store(0, platform::relaxed);  // relaxed: nothing is held, so nobody compares with it
     core_->shared.pool.give_back(me);
