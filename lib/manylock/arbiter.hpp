@@ -31,6 +31,7 @@ public:
     /// Requires: the fast path failed. Blocks as the request allows. Returns granted, busy, timed_out,
     /// cancelled or a restart; on granted the lock shows us as a holder.
     static acquire_result acquire(shared_state& shared, block& me, request_type const& r) {
+        if (taken_in_passing(me, r)) return status::granted;
         auto w = base::latch(r.lock);
         if ((w & word::detached) != 0) {
             base::unlatch(r.lock, w);
@@ -41,7 +42,8 @@ public:
         if (Config::needs.stamps && (blocked || base::first(r.lock) != nullptr)) {
             base::draw_stamps(shared, w, me);
         }
-        blocked = blocked || base::blocked_by_queue(r.lock, me, r.wanted, upgrade);
+        // A free lock is open to all: the queue bars nobody.
+        blocked = blocked || (!word::is_free(w) && base::blocked_by_queue(r.lock, me, r.wanted, upgrade));
         if (!blocked) {
             marks wounded;
             w = base::add_holder(w, me, r.wanted, r.held, r.entry);
@@ -68,6 +70,7 @@ public:
         me.wait_entry = upgrade ? r.held : r.entry;
         me.wait_upgrade = upgrade;
         me.wait_holding = r.holding;
+        me.wait_misses = 0;
         base::enqueue(r.lock, me);
         base::retest(base::next(me), me, r.wanted, wounded);
         if (r.holding) onlooker<Config>::waits(shared, me);
@@ -78,6 +81,7 @@ public:
 
     /// Requires: the fast path failed (latched, waiters, or linked readers).
     [[gnu::noinline]] static void release(lock_type& lock, mode m, entry* e) noexcept {
+        if (m == mode::exclusive && lock.try_release_open()) return;
         base::hand_on(lock, base::remove_holder(base::latch(lock), m, e));
     }
     /// Ends a single-object read.
@@ -99,6 +103,45 @@ public:
 
 private:
     using marks = typename base::marks;
+
+    // --- taking a lock that is free, or soon will be -------------------------------------------------
+    /// Looks a moment for the lock to become free, before it queues, and takes it. Bounded, so no undetected wait; passes
+    /// nobody who must not be passed; ends when we are told to restart. Not for those who would restart rather than wait.
+    static bool taken_in_passing(block& me, request_type const& r) noexcept {
+        if (r.held != nullptr || (Config::known_readers && r.wanted == mode::shared && r.entry != nullptr)) return false;
+        bool waits = r.may_wait;
+        if constexpr (!Config::needs.holders) {
+            waits = waits && !(r.holding && policy::on_conflict({.in_order = r.in_order}) == decision::die);
+        }
+        auto const looks = waits ? Config::knobs.spin_limit : 0;
+        for (unsigned i = 0;; ++i) {
+            auto const answer = r.lock.try_pass(me, r.wanted, base::unit_of(r.entry));
+            if (answer != lock_type::passed::not_yet) return answer == lock_type::passed::yes;
+            if (i >= looks || (r.holding && me.is_wounded())) return false;
+            platform::pause();
+        }
+    }
+    /// Poked: takes the lock if it was left free, wherever we stand in the queue, which is open then.
+    static bool takes_open_lock(block& me, request_type const& r) noexcept {
+        if (!Config::may_pass_holders && r.holding) return false;  // it is handed on to us
+        typename platform::read_section const alive;
+        // While no outcome has been signalled, the lock cannot be freed before this section ends.
+        if ((me.park.signals() & (signal::granted | signal::stale)) != 0) return false;
+        auto w = base::latch(r.lock);
+        if (!me.queued()) {
+            base::unlatch(r.lock, w);
+            return false;
+        }
+        w &= ~word::awake;
+        if (!word::is_free(w)) {
+            if (base::first(r.lock) == &me) me.wait_misses = me.wait_misses + 1;
+            base::unlatch(r.lock, w);
+            return false;
+        }
+        w = base::admit(r.lock, w, me);
+        base::hand_on(r.lock, w);  // to those who can share it
+        return true;
+    }
 
     // --- waiting -----------------------------------------------------------------------------------
     static acquire_result wait(shared_state& shared, block& me, request_type const& r) {
@@ -123,6 +166,7 @@ private:
             bool const cancelled = r.cancelled != nullptr && r.cancelled(r.cancel_token);
             if ((seen & signal::poke) != 0 || late || cancelled) {
                 me.park.clear(signal::poke);
+                if (takes_open_lock(me, r)) return status::granted;
                 auto const result = look_again(shared, me, r, late, cancelled);
                 if (result.what() != status::busy) return result;
             } else if (!walked) {
@@ -218,7 +262,7 @@ private:
                     if (r.pin != nullptr) r.pin->enter();
                 }
                 base::dequeue(r.lock, me);
-                base::hand_on(r.lock, w);  // those behind us may be served now
+                base::hand_on(r.lock, w & ~word::awake);  // those behind us may be served now
                 return result;
             }
             base::unlatch(r.lock, w);

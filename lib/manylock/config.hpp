@@ -11,9 +11,12 @@ namespace manylock {
 /// Knobs of a domain. A misspelt one does not compile: domain<P, options{.spin_limit = 0}>.
 struct options {
     /// Pauses that a waiter spends looking before it yields; 0 goes straight to yielding.
-    unsigned spin_limit = 100;
+    unsigned spin_limit = 16;
     /// Yields after the spin, before the waiter parks.
-    unsigned yield_limit = 16;
+    unsigned yield_limit = 64;
+    /// Times that the first waiter, told that the lock is free, may find it taken by a newcomer; after that the lock is
+    /// handed to it. 0: locks are always handed on (decision 23).
+    unsigned pass_limit = 8;
     /// Restarts of one transaction after which it waits for its turn: of those who have had so many, one runs
     /// at a time. 0: from the first on. Only under policies that do not promise that the eldest never restarts
     /// (decision 19).
@@ -48,6 +51,9 @@ struct config {
     static constexpr bool known_readers = needs.holders;
     /// Nothing in the policy ends a livelock of transactions that restart each other.
     static constexpr bool takes_turns = !needs.umbrella && !Policy::promises.eldest_never_restarts;
+    /// Who waits while holding something may be passed by newcomers: nothing that the policy promises hangs on the order.
+    /// Who holds nothing may be passed under every policy (decision 23).
+    static constexpr bool may_pass_holders = needs.umbrella || !Policy::promises.eldest_never_restarts;
     static constexpr bool published_holds = needs.held_list || Options.publish_holds;
     template <class T>
     using guarded = typename guarded_field<Platform, T>::type;

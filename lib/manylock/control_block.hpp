@@ -90,6 +90,7 @@ struct alignas(64) control_block {
     guarded<hold<Config>*> wait_entry{};  ///< the entry to link when granted; none: a single reader
     guarded<bool> wait_upgrade{};         ///< already holds the lock in a weaker mode
     guarded<bool> wait_holding{};         ///< holds something: may be made to restart
+    guarded<unsigned> wait_misses{};      ///< times that it found the lock taken after it was told that it is free
 
     // --- the transaction's own -----------------------------------------------------------------
     std::uint32_t number = 0;  ///< position in the pool

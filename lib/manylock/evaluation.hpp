@@ -1,7 +1,8 @@
 // What a conflict means: who is in a request's way, what the policy says about each of them, and who has to
 // be asked again because holders or queue have grown. All under the latch of the lock.
 //
-// INV-Q3 Nobody queued could be granted once the latch is free: whoever changes holders or queue grants.
+// INV-Q3 Once the latch is free nobody queued could be granted, for whoever changes holders or queue grants; or the
+//        queue is open, the lock free, and a waiter awake that will look (bit `awake`).
 // Sources: [RSL78] wound-wait and wait-die; kernel ww_mutex: sorted list, lazy wound, the zero-lock rule.
 #pragma once
 
@@ -179,8 +180,15 @@ protected:
             (void)first, (void)g, (void)granted, (void)wounded;
         }
     }
-    /// Serves the queue after holders or queue shrank, and frees the latch.
+    /// Serves the queue after holders or queue shrank, and frees the latch. An open queue is not served but told: the lock
+    /// stays free for whoever runs, instead of waiting for one that sleeps.
     static void hand_on(lock_type& lock, word::type w) noexcept {
+        if (word::is_free(w) && base::first(lock) != nullptr && !base::is_closed(lock)) {
+            auto* const told = (w & word::awake) == 0 ? base::first(lock) : nullptr;
+            base::unlatch(lock, w | word::awake);
+            if (told != nullptr) told->park.deliver(signal::poke);
+            return;
+        }
         leavers granted;
         marks wounded;
         w = base::grant(lock, w, granted);

@@ -127,6 +127,31 @@ private:
         // release: the next holder sees what we wrote
         return word_.compare_exchange_strong(expected, 0, platform::release, platform::relaxed);
     }
+    /// Gives back an exclusive hold of a lock whose queue is open and has been told already.
+    bool try_release_open() noexcept {
+        auto w = word_.load(platform::relaxed);  // relaxed: the exchange decides
+        constexpr auto bits = detail::word::waiters | detail::word::awake;
+        // release: the next holder sees what we wrote
+        return (w & ~detail::word::payload_mask) == (detail::word::exclusive | bits) &&
+               word_.compare_exchange_strong(w, bits, platform::release, platform::relaxed);
+    }
+    enum class passed : std::uint8_t {
+        yes,      ///< we hold it
+        not_yet,  ///< held, with nobody waiting whom we must not pass
+        no        ///< it has to be queued for, or is detached
+    };
+    /// Takes a free lock past an open queue; joins readers if nobody waits. Acquire and release as in try_exclusive.
+    passed try_pass(block& me, mode m, detail::word::type unit) noexcept {
+        using namespace detail;
+        auto w = word_.load(platform::relaxed);  // relaxed: the exchange decides
+        for (;;) {
+            if ((w & (word::closed | word::detached)) != 0) return passed::no;
+            bool const joins = m == mode::shared && (w & word::blocks_shared) == 0 && !reader_field_full(w, unit);
+            if ((w & word::latch) != 0 || !(joins || word::is_free(w))) return passed::not_yet;
+            auto const mine = m == mode::shared ? unit : word::payload(&me) | word::exclusive;
+            if (word_.compare_exchange_weak(w, w + mine, platform::acq_rel, platform::relaxed)) return passed::yes;
+        }
+    }
     /// Adds `unit` if nothing bars shared holders. Acquire as in try_exclusive; a number publishes nothing.
     bool try_add_reader(detail::word::type unit) noexcept {
         auto w = word_.load(platform::relaxed);  // relaxed: the exchange decides

@@ -1,8 +1,8 @@
 // Latch, wait queue and holders of one queued lock: mechanism only, no decision.
 //
 // INV-Q1 The queue is: upgrades first, then oldest first (stamps) or first come first (no stamps).
-// INV-Q2 Word and queue change only under the latch, or by compare-exchange from an unlatched word that
-//        has no waiters.
+// INV-Q2 Word and queue change only under the latch; the word also by compare-exchange from an unlatched word
+//        that has no waiters, or is open.
 // INV-Q4 `wait` is odd exactly while queued, and moves on under the latch.
 // Walkers read first() and next() without the latch; they check `wait` around each step.
 #pragma once
@@ -23,6 +23,11 @@ public:
     static constexpr word::type single_unit =
         Config::known_readers ? word::single_one : word::payload_one;
 
+    /// What a shared request adds to the word, where it is a number.
+    [[nodiscard]] static constexpr word::type unit_of(entry const* e) noexcept {
+        return e == nullptr ? single_unit : word::payload_one;
+    }
+
     static word::type latch(lock_type& lock) noexcept {
         for (unsigned tries = 0;; ++tries) {
             auto w = lock.word_.load(platform::relaxed);  // relaxed: the exchange decides
@@ -40,7 +45,12 @@ public:
         }
     }
     static void unlatch(lock_type& lock, word::type w) noexcept {
-        w = first(lock) != nullptr ? w | word::waiters : w & ~word::waiters;
+        w &= ~(word::waiters | word::closed);
+        if (first(lock) == nullptr) {
+            w &= ~word::awake;
+        } else {
+            w |= word::waiters | (is_closed(lock) ? word::closed : 0);
+        }
         // (L2) release; pairs (L1), and the acquire of lock.hpp's fast paths
         lock.word_.store(w, platform::release);
     }
@@ -55,6 +65,22 @@ public:
     }
 
     // --- all below: under the latch ----------------------------------------------------------------
+    [[nodiscard]] static bool may_be_passed(block const& b) noexcept {
+        return (Config::may_pass_holders || !b.wait_holding) && b.wait_misses < Config::knobs.pass_limit;
+    }
+    /// True if a newcomer must not take the lock past those who wait. Where some must not be passed, a queue that is too
+    /// long to look through is closed too.
+    [[nodiscard]] static bool is_closed(lock_type const& lock) noexcept {
+        auto const* b = first(lock);
+        if constexpr (Config::may_pass_holders) {
+            return b != nullptr && !may_be_passed(*b);
+        } else {
+            for (int looks = 0; b != nullptr; b = next(*b)) {
+                if (++looks > 4 || !may_be_passed(*b)) return true;
+            }
+            return false;
+        }
+    }
     /// True if `a`, arriving now, queues ahead of `b`, which is queued already (INV-Q1).
     [[nodiscard]] static bool goes_ahead(stamp a, bool a_upgrades, block const& b) noexcept {
         if (a_upgrades != b.wait_upgrade) return a_upgrades;
@@ -224,13 +250,16 @@ public:
         return true;
     }
 
-private:
+protected:
     /// Takes the request of `b` from the queue and makes `b` a holder. Returns the new word.
     [[nodiscard]] static word::type admit(lock_type& lock, word::type w, block& b) noexcept {
         dequeue(lock, b);
         entry* const e = b.wait_entry;
-        return add_holder(w, b, mode_of(b), b.wait_upgrade ? e : nullptr, e);
+        // It may have been the one that was awake.
+        return add_holder(w & ~word::awake, b, mode_of(b), b.wait_upgrade ? e : nullptr, e);
     }
+
+private:
     [[nodiscard]] static word::type unlink(word::type w, entry& e) noexcept {
         if (e.next != nullptr) e.next->previous = e.previous;
         if (e.previous != nullptr) {

@@ -151,7 +151,7 @@ MANYLOCK_MUTANT(dies_while_holding_nothing, wait_die)
 template <>
 std::uint32_t manylock::detail::hold_list<
     manylock::detail::dies_while_holding_nothing_config>::held() const noexcept {
-    return held_ + 1;
+    return own_size() - gaps_ + 1;
 }
 MANYLOCK_PLANT(dies_while_holding_nothing, wait_die,
                "ww_mutex: who holds nothing must not die, or waiting for the contending lock fails",
@@ -161,7 +161,7 @@ MANYLOCK_MUTANT(wounds_while_holding_nothing, wound_wait)
 template <>
 std::uint32_t manylock::detail::hold_list<
     manylock::detail::wounds_while_holding_nothing_config>::held() const noexcept {
-    return held_ + 1;
+    return own_size() - gaps_ + 1;
 }
 MANYLOCK_PLANT(wounds_while_holding_nothing, wound_wait,
                "ww_mutex: who holds nothing must not wound, it can close no cycle", "C-CA|A|C")
