@@ -6,6 +6,7 @@
 // free          | -> exclusive       | -> shared(1)        | misuse
 // shared(n)     | waits              | -> shared(n+1)      | -> shared(n-1), free at 0
 // exclusive     | waits              | waits               | -> free, or handed to the queue's first
+// free + waiters| -> exclusive       | -> shared(1)        | misuse
 // x + waiters   | queues             | queues, unless older than every conflicting waiter
 // x + detached  | restart(stale)     | restart(stale)      | as x
 #pragma once

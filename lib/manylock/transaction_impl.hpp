@@ -3,6 +3,7 @@
 
 #include <manylock/domain_core.hpp>
 #include <manylock/transaction.hpp>
+#include <manylock/transaction_rank.hpp>
 #include <manylock/transaction_turn.hpp>
 #include <manylock/transaction_umbrella.hpp>
 
@@ -167,18 +168,6 @@ void basic_transaction<Config>::record(detail::hold<Config>& entry, lock_type& l
 }
 
 template <class Config>
-void basic_transaction<Config>::note_rank(detail::hold<Config>& entry, lock_type& lock,
-                                          std::uintptr_t rank) noexcept {
-    if constexpr (Config::needs.rank) {
-        entry.rank = core_->rank_of(lock, rank);
-        entry.highest_before = block_->highest_rank;
-        block_->highest_rank = std::max(block_->highest_rank, entry.rank);
-    } else {
-        (void)entry, (void)lock, (void)rank;
-    }
-}
-
-template <class Config>
 [[gnu::always_inline]] inline void basic_transaction<Config>::release_hold(block& me, detail::hold<Config>& entry) noexcept {
     auto& lock = *entry.lock();
     auto const m = entry.held_mode();
@@ -208,28 +197,6 @@ void basic_transaction<Config>::release(lock_type& lock) {
                   "lock released that is not held: double unlock?");
         // relaxed: the number is ours while we hold the umbrella
         lock.unmark(core_->sequence.load(platform::relaxed));
-    }
-}
-
-/// After a release. O(1) unless the highest was released and others were acquired after it.
-template <class Config>
-void basic_transaction<Config>::lower_highest_rank(std::uintptr_t released,
-                                                   detail::hold<Config> const* before) noexcept {
-    auto& me = *block_;
-    if (me.holds.held() == 0) {
-        me.highest_rank = 0;
-        return;
-    }
-    if (released < me.highest_rank) return;
-    if (before != nullptr) {
-        me.highest_rank = before->highest_before;
-        return;
-    }
-    me.highest_rank = 0;
-    for (std::uint32_t i = 0; i < me.holds.size(); ++i) {
-        if (auto const& e = me.holds.at(i); e.lock() != nullptr) {
-            me.highest_rank = std::max(me.highest_rank, e.rank);
-        }
     }
 }
 
@@ -286,7 +253,7 @@ template <class Config>
         if constexpr (Config::published_holds) {
             me.count.at_most_seen(0, std::uint64_t{me.holds.size()} * sizeof(detail::hold<Config>));
         }
-        me.holds.drain([&](detail::hold<Config>& e) [[gnu::always_inline]] { release_hold(me, e); });
+        me.holds.drain([&](detail::hold<Config>& e) { release_hold(me, e); });
         if constexpr (Config::needs.rank) me.highest_rank = 0;
     }
 }

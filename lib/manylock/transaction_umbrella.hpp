@@ -65,6 +65,10 @@ bool basic_transaction<Config>::drain_readers(lock_type& lock, limits const& l, 
         if (l.deadline != nullptr && platform::now() >= *l.deadline) break;
         failure = status::cancelled;
         if (l.cancelled != nullptr && l.cancelled(l.cancel_token)) break;
+        if (looks < Config::knobs.spin_limit + Config::knobs.yield_limit) {
+            platform::yield();
+            continue;
+        }
         me.count.add(counter::parks);
         me.park.wait(l.deadline);
     }

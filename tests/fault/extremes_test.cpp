@@ -69,12 +69,12 @@ struct set_back : manylock::platform::native {
     }
 };
 
-/// Notes whom grants are delivered to, in their order.
+/// Notes who is told that a lock is his, or free, in their order.
 struct noting : manylock::platform::native {
-    static inline std::vector<void const*> granted;
+    static inline std::vector<void const*> told;
     struct parker : manylock::platform::futex_parker<native> {
         void deliver(std::uint32_t bits) noexcept {
-            if ((bits & manylock::detail::signal::granted) != 0) granted.push_back(this);
+            if ((bits & (manylock::detail::signal::granted | manylock::detail::signal::poke)) != 0) told.push_back(this);
             futex_parker::deliver(bits);
         }
     };
@@ -192,8 +192,8 @@ TEST_CASE_TEMPLATE("many: a hundred thousand locks go back latest first and to t
     constexpr std::size_t n = manylock::test::sanitized ? 10'000 : 100'000;
     domain_type domain;
     std::vector<typename domain_type::lock_type> locks(n);
-    noting::granted.clear();
-    noting::granted.reserve(100);
+    noting::told.clear();
+    noting::told.reserve(100);
     std::array<std::size_t, 4> const wanted{5, n / 2, 17, n - 1};
     auto big = domain.begin();
     for (auto& lock : locks) REQUIRE(big.acquire(lock));
@@ -211,25 +211,25 @@ TEST_CASE_TEMPLATE("many: a hundred thousand locks go back latest first and to t
     }
     std::vector<std::uint32_t> order;
     domain.core().shared.pool.for_each([&](auto const& b) {
-        for (auto const* const p : noting::granted) {
+        for (auto const* const p : noting::told) {
             if (p == &b.park) order.push_back(b.number);
         }
     });
-    REQUIRE(noting::granted.size() == wanted.size());
+    REQUIRE(noting::told.size() == wanted.size());
     REQUIRE(order.size() == wanted.size());
-    auto const granted_at = [&](std::size_t i) {
+    auto const told_at = [&](std::size_t i) {
         std::size_t at = 0;
         domain.core().shared.pool.for_each([&](auto const& b) {
             if (b.number != waiters[i].number()) return;
-            auto const found = std::find(noting::granted.begin(), noting::granted.end(), &b.park);
-            at = static_cast<std::size_t>(found - noting::granted.begin());
+            auto const found = std::find(noting::told.begin(), noting::told.end(), &b.park);
+            at = static_cast<std::size_t>(found - noting::told.begin());
         });
         return at;
     };
-    CHECK(granted_at(3) == 0);
-    CHECK(granted_at(1) == 1);
-    CHECK(granted_at(2) == 2);
-    CHECK(granted_at(0) == 3);
+    CHECK(told_at(3) == 0);
+    CHECK(told_at(1) == 1);
+    CHECK(told_at(2) == 2);
+    CHECK(told_at(0) == 3);
     for (auto& waiter : waiters) waiter.commit();
     // The next one as big asks for no memory, and what others may read of it is 8 bytes a lock or, where
     // readers are linked, an entry a lock.

@@ -27,6 +27,23 @@ struct new_holder : world<policies::wound_wait> {
     }
 };
 
+/// The same, but the new holder takes its lock past one who waits for it and holds nothing.
+struct passing_holder : new_holder {
+    passing_holder() { (void)transactions[1]->acquire(b.lock); }
+    void thread(unsigned number) override {
+        if (number == 2) {
+            auto t = family.begin();
+            (void)write(t, b);
+        } else {
+            if (number == 1) {
+                wait_until([this] { return b.lock.has_waiters(); });
+                transactions[1]->commit();
+            }
+            new_holder::thread(number);
+        }
+    }
+};
+
 /// Whoever sees an age sees when it was drawn, as reports do.
 struct age_and_time : world<policies::wound_wait> {
     age_and_time() { (void)transactions[2]->acquire(a.lock); }
@@ -48,6 +65,7 @@ struct age_and_time : world<policies::wound_wait> {
 std::vector<description> age_scenarios() {
     std::vector<description> all{
         {.name = "new holder", .make = made<new_holder>, .schedules = 2000},
+        {.name = "passing holder", .threads = 3, .make = made<passing_holder>, .schedules = 2000},
         {.name = "age and time", .make = made<age_and_time>, .schedules = 1000},
     };
     add_shapes<policies::wound_wait>(all);

@@ -89,6 +89,51 @@ bool manylock::detail::evaluation<manylock::detail::barges_past_the_queue_config
 MANYLOCK_PLANT(barges_past_the_queue, wound_wait,
                "stealing by a new arrival: it owns a lock that an older waiter needs", "a|BA|aB|B")
 
+// --- leaving a lock free -------------------------------------------------------------------------------
+MANYLOCK_MUTANT(passes_everybody, wound_wait)
+template <>
+bool manylock::detail::wait_queue<manylock::detail::passes_everybody_config>::is_closed(
+    lock_type const&) noexcept {
+    return false;
+}
+MANYLOCK_PLANT(passes_everybody, wound_wait,
+               "a free lock is left to a younger one although an older that holds something waits", "AB|BA|AB",
+               "BA|A|AB", "BA|A/A|A/A", "ABC|BCA|CAB", "aB|BA|bA|AB")
+
+MANYLOCK_MUTANT(stays_awake, no_wait)
+template <>
+bool manylock::detail::arbiter<manylock::detail::stays_awake_config>::takes_open_lock(
+    block& me, request_type const& r) noexcept {
+    auto w = base::latch(r.lock);
+    if (!me.queued() || !word::is_free(w)) {
+        base::unlatch(r.lock, w);
+        return false;
+    }
+    w = base::admit(r.lock, w, me);
+    base::hand_on(r.lock, w);
+    return true;
+}
+MANYLOCK_PLANT(stays_awake, no_wait,
+               "a waiter that found the lock taken sleeps again, and the next release takes it for awake", "A|A|A",
+               "A/A|A")
+
+MANYLOCK_MUTANT(leaves_as_if_awake, no_wait)
+template <>
+manylock::acquire_result
+manylock::detail::arbiter<manylock::detail::leaves_as_if_awake_config>::leave(
+    shared_state&, block& me, request_type const& r, acquire_result result) noexcept {
+    auto const w = base::latch(r.lock);
+    if (me.queued()) {
+        base::dequeue(r.lock, me);
+        base::hand_on(r.lock, w);
+        return result;
+    }
+    base::unlatch(r.lock, w);
+    return status::granted;
+}
+MANYLOCK_PLANT(leaves_as_if_awake, no_wait,
+               "the waiter that was told gives up, and those behind it are not told", "~A|A|A", "~A|A/A|A")
+
 // --- asking again when holders or queue grow -------------------------------------------------------------
 MANYLOCK_MUTANT(asks_nobody_again, wait_die)
 template <>

@@ -44,7 +44,7 @@ manylock::detail::arbiter<manylock::detail::never_looks_again_config>::look_agai
 MANYLOCK_PLANT(never_looks_again, wound_wait, "woken, and the mark is not read", "AB|BA")
 
 // --- leaving the queue -------------------------------------------------------------------------------
-MANYLOCK_MUTANT(drops_a_grant, wait_die)
+MANYLOCK_MUTANT(drops_a_grant, cycle_detection)
 template <>
 manylock::acquire_result manylock::detail::arbiter<manylock::detail::drops_a_grant_config>::leave(
     shared_state&, block& me, request_type const& r, acquire_result result) noexcept {
@@ -57,8 +57,8 @@ manylock::acquire_result manylock::detail::arbiter<manylock::detail::drops_a_gra
     }
     return result;
 }
-MANYLOCK_PLANT(drops_a_grant, wait_die,
-               "kill test before pick-up of a granted lock: the lock leaks", "~A|A")
+MANYLOCK_PLANT(drops_a_grant, cycle_detection,
+               "kill test before pick-up of a granted lock: the lock leaks", "B~A|A")
 
 MANYLOCK_MUTANT(leaves_without_handing_on, cycle_detection)
 template <>
@@ -186,7 +186,8 @@ bool manylock::basic_transaction<manylock::detail::never_awaits_its_turn_config>
     return false;
 }
 MANYLOCK_PLANT(never_awaits_its_turn, no_wait,
-               "decision 19: two that restart each other for ever, found by lockstep", "AB|BA")
+               "decision 19: two that restart each other for ever, found by lockstep", "AB|BA",
+               "ABC|BCA|CAB", "ABC|CBA", "AB|BA|AB|BA", "aB|bA")
 
 MANYLOCK_MUTANT(keeps_its_turn, no_wait)
 template <>

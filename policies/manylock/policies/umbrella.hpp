@@ -4,7 +4,7 @@
 // sequence at the end unmarks everything, on every exit, whatever their number.
 //
 // Guarantees  U1 at most one transaction of the domain runs at a time: no deadlock, no restart, and the
-//                umbrella is handed on first come, first served, so nobody starves.
+//                first waiter is passed at most options::pass_limit times, so nobody starves.
 //             U2 bulk release in O(1); no list of held locks exists.
 //             U3 a single-object read of an object that is not marked never touches the umbrella; of a
 //                marked one it falls back: it takes the umbrella (shared) and is counted.
