@@ -48,7 +48,9 @@ public:
     /// Cost:     uncontended one compare-exchange on the lock (two word changes for a shared hold with
     ///           known readers).    Orders: acquire on granted.
     acquire_result acquire(lock_type& lock, mode m = mode::exclusive) {
-        if (m == mode::exclusive && acquired_at_once(lock)) [[likely]] return status::granted;
+        if (m == mode::exclusive ? acquired_at_once(lock) : shared_at_once(lock)) [[likely]] {
+            return status::granted;
+        }
         return acquire_with(lock, m, {});
     }
     acquire_result acquire_shared(lock_type& lock) { return acquire(lock, mode::shared); }
@@ -159,6 +161,7 @@ private:
     };
 
     [[nodiscard]] bool acquired_at_once(lock_type& lock) noexcept;
+    [[nodiscard]] bool shared_at_once(lock_type& lock) noexcept;
     [[gnu::noinline]] acquire_result acquire_with(lock_type& lock, mode m, limits const& l);
     acquire_result acquire_contended(lock_type& lock, mode m, limits const& l,
                                      detail::hold<Config>& entry);

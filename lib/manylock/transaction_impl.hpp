@@ -48,6 +48,25 @@ bool basic_transaction<Config>::acquired_at_once(lock_type& lock) noexcept {
     }
 }
 
+/// The same in shared mode, where readers are a count.
+template <class Config>
+bool basic_transaction<Config>::shared_at_once(lock_type& lock) noexcept {
+    if constexpr (checks_enabled || Config::needs.umbrella || Config::known_readers) {
+        (void)lock;
+        return false;
+    } else {
+        auto& me = *block_;
+        auto* const entry = me.holds.first_free();
+        if (entry == nullptr || me.poisoned) return false;
+        // Only if somebody reads already can one of the readers be ourselves.
+        if (lock.busy() && me.holds.find(&lock) != nullptr) return false;
+        if (!lock.try_add_reader(detail::word::payload_one)) return false;
+        note_rank(*entry, lock, 0);
+        me.holds.append(*entry, &lock, mode::shared);
+        return true;
+    }
+}
+
 template <class Config>
 acquire_result basic_transaction<Config>::acquire_with(lock_type& lock, mode m, limits const& l) {
     check_use(block_ != nullptr, "lock acquired by a transaction that has ended");

@@ -1,6 +1,6 @@
-// Uncontended transactions of K exclusive locks, per policy, beside the same with std::mutex locked in
-// address order (its sort included). A second thread is alive all the time, since glibc's mutex takes a
-// cheaper path in single-threaded processes.
+// Uncontended transactions of K locks, per policy, beside the same with std::mutex locked in address order (its sort
+// included), in shared mode beside std::shared_mutex; and transactions that lock nothing. A second thread is alive all
+// the time, since glibc's mutex takes a cheaper path in single-threaded processes.
 //
 // Locks are drawn at random from a small array, so that the sort has something to do; both sides get the
 // same draws. Compare the medians of repetitions:
@@ -11,6 +11,7 @@
 #include <cstdint>
 #include <mutex>
 #include <random>
+#include <shared_mutex>
 #include <thread>
 #include <vector>
 
@@ -52,9 +53,26 @@ std::vector<std::uint32_t> draws(std::size_t k) {
     return all;
 }
 
-void mutex_in_address_order(benchmark::State& state) {
+/// How one lock is taken and given back.
+struct exclusively {
+    template <class Mutex>
+    static void lock(Mutex& m) { m.lock(); }
+    template <class Mutex>
+    static void unlock(Mutex& m) { m.unlock(); }
+    static constexpr auto mode = manylock::mode::exclusive;
+};
+struct sharing {
+    template <class Mutex>
+    static void lock(Mutex& m) { m.lock_shared(); }
+    template <class Mutex>
+    static void unlock(Mutex& m) { m.unlock_shared(); }
+    static constexpr auto mode = manylock::mode::shared;
+};
+
+template <class Mutex, class How>
+void in_address_order(benchmark::State& state) {
     struct alignas(64) cell {
-        std::mutex mutex;
+        Mutex mutex;
         std::uint64_t value = 0;
     };
     static std::array<cell, cell_count> cells;
@@ -66,13 +84,13 @@ void mutex_in_address_order(benchmark::State& state) {
         auto const* const drawn = &numbers[(t++ % draw_count) * k];
         for (std::size_t i = 0; i < k; ++i) wanted[i] = &cells[drawn[i]];
         std::sort(wanted.begin(), wanted.begin() + static_cast<std::ptrdiff_t>(k));
-        for (std::size_t i = 0; i < k; ++i) wanted[i]->mutex.lock();
-        for (std::size_t i = 0; i < k; ++i) ++wanted[i]->value;
-        for (std::size_t i = k; i-- > 0;) wanted[i]->mutex.unlock();
+        for (std::size_t i = 0; i < k; ++i) How::lock(wanted[i]->mutex);
+        for (std::size_t i = 0; i < k; ++i) benchmark::DoNotOptimize(++wanted[i]->value);
+        for (std::size_t i = k; i-- > 0;) How::unlock(wanted[i]->mutex);
     }
 }
 
-template <class Policy>
+template <class Policy, class How>
 void transaction(benchmark::State& state) {
     using domain_type = manylock::domain<Policy>;
     struct alignas(64) cell {
@@ -88,20 +106,32 @@ void transaction(benchmark::State& state) {
         auto const* const drawn = &numbers[(t++ % draw_count) * k];
         domain.run([&](auto& txn) {
             for (std::size_t i = 0; i < k; ++i) {
-                if (!txn.acquire(cells[drawn[i]].lock)) return;
+                if (!txn.acquire(cells[drawn[i]].lock, How::mode)) return;
             }
-            for (std::size_t i = 0; i < k; ++i) ++cells[drawn[i]].value;
+            for (std::size_t i = 0; i < k; ++i) benchmark::DoNotOptimize(++cells[drawn[i]].value);
         });
     }
 }
 
-void per_lock_count(benchmark::internal::Benchmark* b) {
-    for (int k : {1, 2, 4, 8}) b->Arg(k);
+/// Begin and end alone.
+template <class Policy>
+void empty(benchmark::State& state) {
+    static manylock::domain<Policy> domain;
+    for (auto _ : state) {
+        domain.run([](auto& txn) { benchmark::DoNotOptimize(&txn); });
+    }
 }
 
-BENCHMARK(mutex_in_address_order)->Apply(per_lock_count);
-#define MANYLOCK_REGISTER_POLICY(policy) \
-    BENCHMARK(transaction<manylock::policies::policy>)->Name("transaction/" #policy)->Apply(per_lock_count);
+void per_lock_count(benchmark::internal::Benchmark* b) {
+    for (int k : {1, 2, 4, 8, 16}) b->Arg(k);
+}
+
+BENCHMARK(in_address_order<std::mutex, exclusively>)->Name("exclusive/std_mutex")->Apply(per_lock_count);
+BENCHMARK(in_address_order<std::shared_mutex, sharing>)->Name("shared/std_shared_mutex")->Apply(per_lock_count);
+#define MANYLOCK_REGISTER_POLICY(policy)                                                                                  \
+    BENCHMARK(transaction<manylock::policies::policy, exclusively>)->Name("exclusive/" #policy)->Apply(per_lock_count); \
+    BENCHMARK(transaction<manylock::policies::policy, sharing>)->Name("shared/" #policy)->Apply(per_lock_count);        \
+    BENCHMARK(empty<manylock::policies::policy>)->Name("empty/" #policy);
 #include <manylock/policies/registry.hpp>
 #undef MANYLOCK_REGISTER_POLICY
 
