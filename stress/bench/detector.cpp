@@ -7,12 +7,15 @@
 //   walk/POLICY/SHAPE/TRANSACTIONS/LOCKS        one walk after another: the caches keep what they can
 //   walk_cold/POLICY/SHAPE/TRANSACTIONS/LOCKS   before each walk another core writes to blocks, holds and locks, as other threads do
 //                                               when they acquire and queue; left out where there is no second processor
+//   transfer                                    one cache line from that core and back, halved: what cold is here, and now
 //
 // Columns: edges (by the domain's statistics) and locks looked at, a walk. stress/bench/detector-page makes the page of all this.
 #include <pthread.h>
 #include <sched.h>
 
+#include <atomic>
 #include <chrono>
+#include <cstdint>
 #include <memory>
 #include <semaphore>
 #include <string>
@@ -67,10 +70,8 @@ public:
     }
     elsewhere(elsewhere const&) = delete;
     elsewhere& operator=(elsewhere const&) = delete;
-    void operator()() {
-        asked_.release();
-        done_.acquire();
-    }
+    void begin() { asked_.release(); }
+    void end() { done_.acquire(); }
 
 private:
     Work work_;
@@ -128,7 +129,8 @@ void walk_cold(benchmark::State& state, shape s, int walker, int others) {
     auto const before = walked.stats();
     bool restarted = false;
     for (auto _ : state) {
-        touch();
+        touch.begin();
+        touch.end();
         auto const begin = clock::now();
         restarted |= walked.walk();
         state.SetIterationTime(std::chrono::duration<double>{clock::now() - begin}.count());
@@ -141,6 +143,36 @@ template <class Policy, class F>
 void for_each_shape(F f) {
     for (auto const s : {shape::nobody, shape::chain, shape::star, shape::queue, shape::dag}) {
         f(s, std::string{Policy::name} + "/" + shape_names[static_cast<std::size_t>(s)]);
+    }
+}
+/// Where virtual processors are, and so what a line costs, may change from minute to minute.
+void transfer(benchmark::State& state, int here, int there) {
+    constexpr std::uint64_t trips = 1'000;
+    pin_to(here);
+    alignas(64) std::atomic<std::uint64_t> line{0};
+    std::uint64_t sent = 0;
+    elsewhere answers{there, [&] {
+                          for (std::uint64_t i = 0; i <= trips; ++i) {
+                              // acquire and release: nothing but the line itself is meant to travel
+                              while ((line.load(std::memory_order_acquire) & 1U) == 0) {
+                              }
+                              line.fetch_add(1, std::memory_order_release);
+                          }
+                      }};
+    auto const there_and_back = [&] {
+        line.store(++sent, std::memory_order_release);  // as above
+        ++sent;
+        while (line.load(std::memory_order_acquire) != sent) {  // as above
+        }
+    };
+    for (auto _ : state) {
+        answers.begin();
+        there_and_back();  // the other thread is awake now
+        auto const begin = std::chrono::steady_clock::now();
+        for (std::uint64_t i = 0; i < trips; ++i) there_and_back();
+        std::chrono::duration<double> const all = std::chrono::steady_clock::now() - begin;
+        answers.end();
+        state.SetIterationTime(all.count() / static_cast<double>(2 * trips));
     }
 }
 template <class Policy>
@@ -170,8 +202,10 @@ int main(int argc, char** argv) {
     using manylock::policies::cycle_detection;
     add<cycle_detection>();
     add<manylock::policies::cycle_detection_bgl>();
-    if (auto const cpus = usable_processors(); cpus.size() > 1)
+    if (auto const cpus = usable_processors(); cpus.size() > 1) {
         add_cold<cycle_detection>(cpus[0], cpus[1]);
+        benchmark::RegisterBenchmark("transfer", transfer, cpus[0], cpus[1])->UseManualTime();
+    }
     benchmark::Initialize(&argc, argv);
     if (benchmark::ReportUnrecognizedArguments(argc, argv)) return 2;
     benchmark::RunSpecifiedBenchmarks();
