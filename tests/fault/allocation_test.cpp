@@ -349,6 +349,81 @@ public:
     }
 };
 
+/// How often a thread asks for memory once it has seen as much before.
+template <class P>
+class steady {
+    using domain_type = manylock::domain<P>;
+    using lock_type = typename domain_type::lock_type;
+    static constexpr std::uint64_t warm_ups = 3;
+    static constexpr std::uint64_t rounds = 20;
+
+public:
+    /// More holds than a block has in it, looked up, given back early, and once told to restart.
+    static std::uint64_t alone() {
+        domain_type domain;
+        std::array<lock_type, 60> locks;
+        std::uint64_t asked = 0;
+        for (std::uint64_t i = 0; i < warm_ups + rounds; ++i) {
+            auto const before = manylock::test::allocations();
+            bool all = true;
+            domain.run([&](auto& txn) {
+                for (std::size_t k = 0; k < 40; ++k) all = txn.acquire(locks[k]) && all;
+                all = txn.holds(locks[7], mode::exclusive) && all;
+                for (std::size_t k = 10; k < 30; k += 2) txn.release(locks[k]);
+                for (std::size_t k = 40; k < locks.size(); ++k) {
+                    all = txn.acquire_shared(locks[k]) && all;
+                }
+                if (txn.attempt() == 1) {
+                    (void)txn.restart_because(manylock::restart_reason::injected);
+                }
+            });
+            domain.read(locks[0], [] {});
+            if (i >= warm_ups) asked += manylock::test::allocations() - before;
+            REQUIRE(all);
+        }
+        return asked;
+    }
+    /// One that waits for `wanted`, or restarts and then waits, while another waits for what it holds.
+    static std::uint64_t waiting_for_others() {
+        domain_type domain;
+        lock_type own;
+        lock_type wanted;
+        actor waiter;
+        actor follower;
+        std::uint64_t asked = 0;
+        for (std::uint64_t i = 0; i < warm_ups + rounds; ++i) {
+            auto holder = domain.begin();
+            REQUIRE(holder.acquire(wanted));
+            std::atomic<bool> holds_own{false};
+            std::atomic<bool> go_on{P::needs.umbrella};  // that one waits at its first request
+            auto done = waiter.does([&] {
+                auto const before = manylock::test::allocations();
+                domain.run([&](auto& txn) {
+                    if (!txn.acquire(own)) return;
+                    holds_own = true;
+                    until([&] { return go_on.load(); });
+                    (void)txn.acquire(wanted);
+                });
+                return manylock::test::allocations() - before;
+            });
+            until([&] { return holds_own || waiting(domain, own) == 1; });
+            auto served = follower.does([&] { domain.run([&](auto& txn) { txn.lock(own); }); });
+            until([&] { return waiting(domain, own) == (P::needs.umbrella ? 2 : 1); });
+            go_on = true;
+            until([&] { return waiting(domain, wanted) >= 1; });
+            if (P::needs.held_list) {  // both have walked, and one over the other
+                until([&] { return domain.stats()[counter::detector_walks] == 2 * (i + 1); });
+            }
+            holder.commit();
+            auto const by_the_waiter = done.get();
+            served.get();
+            if (i >= warm_ups) asked += by_the_waiter;
+        }
+        if (P::needs.held_list) CHECK(domain.stats()[counter::detector_edges] == warm_ups + rounds);
+        return asked;
+    }
+};
+
 void visited(char const* what, std::uint64_t points) {
     std::printf("allocations made to fail, %s: %llu\n", what,
                 static_cast<unsigned long long>(points));
@@ -378,6 +453,19 @@ TEST_CASE("allocation: none that fails leaves a lock or a waiter behind") {
         }
     });
     visited("engine", points);
+}
+
+TEST_CASE("allocation: in a steady state a transaction asks for no memory") {
+    for_every_policy([&]<class P>() {
+        CAPTURE(std::string{P::name});
+        CHECK(steady<P>::alone() == 0);
+        auto const asked = steady<P>::waiting_for_others();
+        if constexpr (std::is_same_v<P, manylock::policies::cycle_detection_bgl>) {
+            CHECK(asked > 0);  // Boost's walk makes its vertices and colours anew
+        } else {
+            CHECK(asked == 0);
+        }
+    });
 }
 
 TEST_CASE("allocation: an operation of the address space that fails changes nothing") {
