@@ -33,6 +33,9 @@ public:
     static acquire_result acquire(shared_state& shared, block& me, request_type const& r) {
         if (taken_in_passing(me, r)) return status::granted;
         auto w = base::latch(r.lock);
+        if constexpr (Config::distributed_readers) {
+            if ((w & word::distributed) != 0) w = count_distributed(shared, r.lock, w);
+        }
         if ((w & word::detached) != 0) {
             base::unlatch(r.lock, w);
             return restart_reason::stale;
@@ -104,11 +107,29 @@ public:
 private:
     using marks = typename base::marks;
 
+    /// Under the latch: looks through all hold lists for readers that the lock does not know of, and makes it know them.
+    /// Cost: a look at every entry of every list of the domain.
+    static word::type count_distributed(shared_state& shared, lock_type& lock, word::type w) noexcept {
+        w &= ~word::distributed;
+        // relaxed: the fence orders it. Latched, so nobody else changes it.
+        lock.word_.store(w | word::latch, platform::relaxed);
+        platform::fence();  // (D4) partner: the one in basic_transaction::joined_distributed (D1)
+        shared.pool.for_each_unlocked([&](block& each) {
+            auto const size = each.holds.size();
+            for (std::uint32_t i = 0; i < size; ++i) {
+                auto& e = each.holds.at(i);
+                if (e.count_distributed(&lock)) w = base::add_holder(w, each, mode::shared, nullptr, &e);
+            }
+        });
+        return w;
+    }
+
     // --- taking a lock that is free, or soon will be -------------------------------------------------
     /// Looks a moment for the lock to become free, before it queues, and takes it. Bounded, so no undetected wait; passes
     /// nobody who must not be passed; ends when we are told to restart. Not for those who would restart rather than wait.
     static bool taken_in_passing(block& me, request_type const& r) noexcept {
-        if (r.held != nullptr || (Config::known_readers && r.wanted == mode::shared && r.entry != nullptr)) return false;
+        if (r.held != nullptr) return false;
+        if (Config::known_readers && r.wanted == mode::shared && r.entry != nullptr) return false;
         bool waits = r.may_wait;
         if constexpr (!Config::needs.holders) {
             waits = waits && !(r.holding && policy::on_conflict({.in_order = r.in_order}) == decision::die);
@@ -134,8 +155,8 @@ private:
         }
         w &= ~word::awake;
         if (!word::is_free(w)) {
-            if (base::first(r.lock) == &me) me.wait_misses = me.wait_misses + 1;
-            base::unlatch(r.lock, w);
+            if (base::first(r.lock) == &me && base::may_be_passed(me)) me.wait_misses = static_cast<std::uint16_t>(me.wait_misses + 1);
+            base::hand_on(r.lock, w);  // if it was readers who passed, other readers can join them
             return false;
         }
         w = base::admit(r.lock, w, me);

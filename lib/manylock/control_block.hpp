@@ -37,6 +37,7 @@ struct walk_scratch {
     std::vector<std::uint64_t> visited;  ///< a bit a control block
 };
 struct no_scratch {};
+struct no_link {};
 
 /// Checked builds: whether something is open, for whoever destroys what it needs. A statistic, so that
 /// asking at the wrong time is no race.
@@ -90,7 +91,7 @@ struct alignas(64) control_block {
     guarded<hold<Config>*> wait_entry{};  ///< the entry to link when granted; none: a single reader
     guarded<bool> wait_upgrade{};         ///< already holds the lock in a weaker mode
     guarded<bool> wait_holding{};         ///< holds something: may be made to restart
-    guarded<unsigned> wait_misses{};      ///< times that it found the lock taken after it was told that it is free
+    guarded<std::uint16_t> wait_misses{}; ///< times that it found the lock taken after it was told that it is free
 
     // --- the transaction's own -----------------------------------------------------------------
     std::uint32_t number = 0;  ///< position in the pool
@@ -109,6 +110,9 @@ struct alignas(64) control_block {
     [[no_unique_address]] std::conditional_t<Config::needs.held_list, walk_scratch<Config>,
                                              no_scratch> scratch;
     [[no_unique_address]] in_use_mark<platform> in_use;  ///< by a transaction; checked builds
+    /// The one made before this, where hold lists are looked through; never changes.
+    [[no_unique_address]] std::conditional_t<Config::distributed_readers, guarded<control_block*>, no_link>
+        older{};
     alignas(64) counters<platform> count;
 
     [[nodiscard]] stamp current_stamp() const noexcept {
@@ -162,6 +166,13 @@ public:
         for (auto const& b : all_) f(*b);
     }
 
+    /// The same without the mutex; may miss a block that is being made.
+    template <class F>
+    void for_each_unlocked(F f) const {
+        // acquire; pairs with the store in take_shared
+        for (auto* b = newest_.load(platform::acquire); b != nullptr; b = b->older) f(*b);
+    }
+
 private:
     [[nodiscard, gnu::noinline]] block& take_shared() {
         std::lock_guard const guard{mutex_};
@@ -174,6 +185,11 @@ private:
         all_.push_back(std::make_unique<block>());
         all_.back()->number = static_cast<std::uint32_t>(all_.size());
         size_.store(all_.size(), platform::relaxed);  // relaxed: as in size()
+        if constexpr (Config::distributed_readers) {
+            all_.back()->older = newest_.load(platform::relaxed);  // relaxed: under the mutex
+            // release; pairs with for_each_unlocked
+            newest_.store(all_.back().get(), platform::release);
+        }
         return *all_.back();
     }
 
@@ -181,6 +197,7 @@ private:
     std::vector<std::unique_ptr<block>> all_;
     std::vector<block*> free_;
     typename platform::template atomic<std::size_t> size_{0};
+    typename platform::template atomic<block*> newest_{nullptr};
     std::uint64_t id_;
 };
 

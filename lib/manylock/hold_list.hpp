@@ -59,7 +59,7 @@ struct with_rank {
     std::uintptr_t highest_before = 0;  ///< highest rank held when this was acquired
 };
 
-/// One hold. The lock's address and the mode share a word, so that a reader never sees half of it.
+/// One hold. The lock's address, the mode and a flag share a word, so that a reader never sees half of it.
 template <class Config>
 struct hold : std::conditional_t<Config::known_readers, reader_links<Config>, no_reader_links>,
               std::conditional_t<Config::needs.rank, with_rank, no_rank> {
@@ -71,10 +71,13 @@ struct hold : std::conditional_t<Config::known_readers, reader_links<Config>, no
 
     cell<std::uintptr_t> lock_and_mode{};
 
-    void set(lock_type const* lock, mode m) noexcept {
+    void set(lock_type const* lock, mode m) noexcept { set(value_of(lock, m)); }
+    void set(std::uintptr_t value) noexcept {
         // release; pairs with the acquire in read; a walker that sees it sees the lock initialised
-        lock_and_mode.store(reinterpret_cast<std::uintptr_t>(lock) | static_cast<std::uintptr_t>(m),
-                            platform::release);
+        lock_and_mode.store(value, platform::release);
+    }
+    [[nodiscard]] static std::uintptr_t value_of(lock_type const* lock, mode m) noexcept {
+        return reinterpret_cast<std::uintptr_t>(lock) | static_cast<std::uintptr_t>(m);
     }
     void clear() noexcept {
         lock_and_mode.store(0, platform::release);  // release: who sees it sees that our wait is over
@@ -85,7 +88,27 @@ struct hold : std::conditional_t<Config::known_readers, reader_links<Config>, no
     [[nodiscard]] lock_type* lock() const noexcept {
         return reinterpret_cast<lock_type*>(read() & ~std::uintptr_t{3});
     }
-    [[nodiscard]] mode held_mode() const noexcept { return static_cast<mode>(read() & 3U); }
+    [[nodiscard]] mode held_mode() const noexcept { return mode_of(read()); }
+    [[nodiscard]] static mode mode_of(std::uintptr_t value) noexcept { return static_cast<mode>(value & 1U); }
+
+    // --- distributed readers: a shared hold that only this entry knows of -----------------------------------
+    static constexpr std::uintptr_t distributed = 2;
+    [[nodiscard]] static std::uintptr_t distributed_hold_of(lock_type const* lock) noexcept {
+        return value_of(lock, mode::shared) | distributed;
+    }
+    /// False if somebody has counted us at the lock in the meantime.
+    [[nodiscard]] bool give_back_distributed(std::uintptr_t value) noexcept {
+        // (D2) release; pairs (D3): our reads are over. Failed, relaxed: the word of the lock decides from here on.
+        return lock_and_mode.compare_exchange_strong(value, 0, platform::release, platform::relaxed);
+    }
+    /// Turns a distributed hold of `lock` into one that the lock knows of; false if this is none.
+    [[nodiscard]] bool count_distributed(lock_type const* lock) noexcept {
+        auto value = read();  // (D3) acquire; pairs (D2)
+        // relaxed: only the value matters; the holder goes by it
+        return value == distributed_hold_of(lock) &&
+               lock_and_mode.compare_exchange_strong(value, value & ~distributed, platform::relaxed,
+                                                     platform::acquire);  // acquire: as (D3)
+    }
 };
 
 /// Written by the transaction alone. A walker reads it only while the transaction waits, when it does
@@ -119,9 +142,9 @@ public:
         auto const n = own_size();
         return n < first_chunk ? &inline_[n] : nullptr;
     }
-    /// Requires: e is what first_free() returned last.
-    void append(entry& e, lock_type const* lock, mode m) noexcept {
-        e.set(lock, m);
+    /// Requires: e is what first_free() returned last, or reserve() if it fills no hole. `value`: as entry::value_of.
+    void append(entry& e, std::uintptr_t value) noexcept {
+        e.set(value);
         if constexpr (Config::needs.rank) last_acquired_ = &e;
         size_.store(own_size() + 1, platform::release);  // release; pairs with size()
     }
@@ -149,9 +172,10 @@ public:
         }
         return entries[offset];
     }
+    [[nodiscard]] bool fills_hole() const noexcept { return filling_ != no_hole; }
     /// Requires: e is what reserve() returned last.
     void push(entry& e, lock_type const* lock, mode m) noexcept {
-        if (filling_ == no_hole) [[likely]] return append(e, lock, m);
+        if (filling_ == no_hole) [[likely]] return append(e, entry::value_of(lock, m));
         e.set(lock, m);
         if constexpr (Config::needs.rank) last_acquired_ = &e;
         --gaps_;

@@ -79,15 +79,16 @@ public:
             auto const w = word_.load(platform::relaxed);  // relaxed: a check
             if ((w & detail::word::waiters) != 0) {
                 detail::report_in_destructor("lock destroyed while a transaction waits for it");
-            } else if ((w & ~detail::word::detached) != 0) {
+            } else if ((w & ~no_hold) != 0) {
                 detail::report_in_destructor("lock destroyed while held");
             }
         }
     }
 
-    /// True if somebody holds the lock or waits for it. A hint: it may be outdated when it returns.
+    /// True if somebody holds the lock or waits for it. A hint: it may be outdated when it returns, and knows nothing of
+    /// distributed readers.
     [[nodiscard]] bool busy() const noexcept {
-        return (word_.load(platform::relaxed) & ~detail::word::detached) != 0;  // relaxed: a hint
+        return (word_.load(platform::relaxed) & ~no_hold) != 0;  // relaxed: a hint
     }
     [[nodiscard]] bool has_waiters() const noexcept {
         // relaxed: a hint; walkers order themselves by a fence before they look
@@ -128,6 +129,19 @@ private:
         // release: the next holder sees what we wrote
         return word_.compare_exchange_strong(expected, 0, platform::release, platform::relaxed);
     }
+    /// Requires: our hold list says that we read it, and a full fence has passed since. True if the lock lets us, and then
+    /// whoever wants it exclusively later looks through the lists. Acquire as in try_exclusive; the fence has released.
+    bool lets_distributed_in() noexcept {
+        auto w = word_.load(platform::acquire);
+        while ((w & detail::word::blocks_shared) == 0) {
+            if ((w & detail::word::distributed) != 0) return true;
+            if (word_.compare_exchange_weak(w, w | detail::word::distributed, platform::acquire,
+                                            platform::acquire)) {
+                return true;
+            }
+        }
+        return false;
+    }
     /// Gives back an exclusive hold of a lock whose queue is open and has been told already.
     bool try_release_open() noexcept {
         auto w = word_.load(platform::relaxed);  // relaxed: the exchange decides
@@ -146,7 +160,7 @@ private:
         using namespace detail;
         auto w = word_.load(platform::relaxed);  // relaxed: the exchange decides
         for (;;) {
-            if ((w & (word::closed | word::detached)) != 0) return passed::no;
+            if ((w & (word::closed | word::detached | word::distributed)) != 0) return passed::no;
             bool const joins = m == mode::shared && (w & word::blocks_shared) == 0 && !reader_field_full(w, unit);
             if ((w & word::latch) != 0 || !(joins || word::is_free(w))) return passed::not_yet;
             auto const mine = m == mode::shared ? unit : word::payload(&me) | word::exclusive;
@@ -180,7 +194,10 @@ private:
     /// False if one of its shared holders may be the caller.
     [[nodiscard]] bool free_of_readers() const noexcept {
         auto const w = word_.load(platform::relaxed);  // relaxed: only we store and remove ourselves
-        return (w & detail::word::exclusive) != 0 || (w & detail::word::payload_mask) == 0;
+        // Whoever counts distributed readers says so when it unlatches.
+        constexpr auto unknown = Config::distributed_readers ? detail::word::latch : 0;
+        return (w & detail::word::exclusive) != 0 ||
+               (w & (detail::word::payload_mask | detail::word::distributed | unknown)) == 0;
     }
     [[nodiscard]] static bool reader_field_full(detail::word::type w,
                                                 detail::word::type unit) noexcept {
@@ -188,6 +205,7 @@ private:
                (w & detail::word::single_mask) == detail::word::single_mask;
     }
 
+    static constexpr auto no_hold = detail::word::detached | detail::word::distributed;
     typename platform::template atomic<detail::word::type> word_{0};
     typename platform::template atomic<block*> queue_{nullptr};
     [[no_unique_address]] detail::home_of<Config> home_;

@@ -2,8 +2,10 @@
 //
 //   bits 63..16  payload: the exclusive holder's control block, or who reads: a count of shared holders
 //                (anonymous readers), or the first of the linked hold entries (known readers)
-//   bits 15..6   known readers only: count of single-object readers, which never wait while holding and
+//   bits 15..7   known readers only: count of single-object readers, which never wait while holding and
 //                therefore need no identity
+//   bit 6        distributed: there may be readers that stand in their own hold lists only (options::
+//                distributed_readers). Never set with an exclusive holder or a waiter.
 //   bit 5        closed: somebody in the queue must not be passed, so the lock is handed on, never left free.
 //   bit 4        awake: a waiter was told that the lock is free and has not looked yet. While it is set, a release
 //                need not tell anybody.
@@ -29,8 +31,9 @@ inline constexpr type exclusive = 4;
 inline constexpr type detached = 8;
 inline constexpr type awake = 16;
 inline constexpr type closed = 32;
-inline constexpr type single_one = 64;
-inline constexpr type single_mask = 0xffc0;
+inline constexpr type distributed = 64;
+inline constexpr type single_one = 128;
+inline constexpr type single_mask = 0xff80;
 inline constexpr unsigned payload_shift = 16;
 inline constexpr type payload_one = type{1} << payload_shift;
 inline constexpr type payload_mask = ~(payload_one - 1);

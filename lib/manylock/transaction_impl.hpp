@@ -3,6 +3,7 @@
 
 #include <manylock/domain_core.hpp>
 #include <manylock/transaction.hpp>
+#include <manylock/transaction_fast.hpp>
 #include <manylock/transaction_rank.hpp>
 #include <manylock/transaction_turn.hpp>
 #include <manylock/transaction_umbrella.hpp>
@@ -24,49 +25,6 @@ void basic_transaction<Config>::next_attempt() noexcept {
     block_->attempt.store(block_->attempt.load(platform::relaxed) + 1, platform::relaxed);
 }
 
-/// The inlined fast path: a free lock, room in the first entries, nothing to check.
-template <class Config>
-bool basic_transaction<Config>::acquired_at_once(lock_type& lock) noexcept {
-    if constexpr (checks_enabled) {
-        return false;
-    } else if constexpr (Config::needs.umbrella) {
-        auto& me = *block_;
-        if (me.poisoned) return false;
-        if (!me.under_umbrella) {
-            if (!core_->umbrella.try_exclusive(me)) return false;
-            me.under_umbrella = true;
-        }
-        // relaxed: the number is ours while we hold the umbrella
-        return lock.try_mark(core_->sequence.load(platform::relaxed));
-    } else {
-        auto& me = *block_;
-        auto* const entry = me.holds.first_free();
-        if (entry == nullptr || me.poisoned || !lock.try_exclusive(me)) return false;
-        note_rank(*entry, lock, 0);
-        me.holds.append(*entry, &lock, mode::exclusive);
-        return true;
-    }
-}
-
-/// The same in shared mode, where readers are a count.
-template <class Config>
-bool basic_transaction<Config>::shared_at_once(lock_type& lock) noexcept {
-    if constexpr (checks_enabled || Config::needs.umbrella || Config::known_readers) {
-        (void)lock;
-        return false;
-    } else {
-        auto& me = *block_;
-        auto* const entry = me.holds.first_free();
-        if (entry == nullptr || me.poisoned) return false;
-        // Only if somebody reads already can one of the readers be ourselves.
-        if (lock.busy() && me.holds.find(&lock) != nullptr) return false;
-        if (!lock.try_add_reader(detail::word::payload_one)) return false;
-        note_rank(*entry, lock, 0);
-        me.holds.append(*entry, &lock, mode::shared);
-        return true;
-    }
-}
-
 template <class Config>
 acquire_result basic_transaction<Config>::acquire_with(lock_type& lock, mode m, limits const& l) {
     check_use(block_ != nullptr, "lock acquired by a transaction that has ended");
@@ -81,6 +39,11 @@ acquire_result basic_transaction<Config>::acquire_with(lock_type& lock, mode m, 
         if (m == mode::exclusive) {
             if (lock.try_exclusive(me)) [[likely]] {
                 record(entry, lock, m, l.rank);
+                return status::granted;
+            }
+        } else if constexpr (Config::distributed_readers) {
+            if ((lock.free_of_readers() || me.holds.find(&lock) == nullptr) && !me.holds.fills_hole() &&
+                joined_distributed(lock, entry, l.rank)) [[likely]] {
                 return status::granted;
             }
         } else if constexpr (!Config::known_readers) {
@@ -188,8 +151,12 @@ void basic_transaction<Config>::record(detail::hold<Config>& entry, lock_type& l
 
 template <class Config>
 [[gnu::always_inline]] inline void basic_transaction<Config>::release_hold(block& me, detail::hold<Config>& entry) noexcept {
+    auto const value = entry.read();
     auto& lock = *entry.lock();
-    auto const m = entry.held_mode();
+    auto const m = entry.mode_of(value);
+    if constexpr (Config::distributed_readers) {
+        if ((value & entry.distributed) != 0 && entry.give_back_distributed(value)) [[likely]] return;
+    }
     if (m == mode::exclusive) {
         if (lock.try_release_exclusive(me)) [[likely]] return;
     } else if constexpr (!Config::known_readers) {

@@ -206,6 +206,12 @@ void random(cases<P> const& add) {
                                                                                               700);
     });
 
+    if constexpr (!P::needs.umbrella) {
+        add("random: everything at once with distributed readers", [] {
+            everything_at_random<manylock::domain<P, options{.distributed_readers = true}>>(5, 1'000);
+        });
+    }
+
     add("random: everything at once with published holds and events", [] {
         everything_at_random<manylock::domain<P, options{.publish_holds = true, .events = true}>>(
             4, 700);

@@ -96,9 +96,11 @@ TEST_CASE("hold list: agrees with a map whatever is pushed and removed and reser
                 default:
                     if (entry == nullptr) {
                         auto const m = random() % 2 == 0 ? mode::shared : mode::exclusive;
-                        auto* e = list.first_free();
-                        if (e == nullptr || random() % 2 == 0) e = &list.reserve();
-                        list.push(*e, lock, m);
+                        if (auto* const e = list.first_free(); e != nullptr && random() % 2 == 0) {
+                            list.append(*e, e->value_of(lock, m));
+                        } else {
+                            list.push(list.reserve(), lock, m);
+                        }
                         model[lock] = m;
                     }
             }

@@ -52,9 +52,9 @@ struct situation {
         may_go = true;
     }
     /// Returns when the waiter, which may hold something, is queued for `wanted`.
-    void let_wait_for(lock_type& wanted, transaction&& t) {
-        waiter = std::jthread{[&wanted, this, mine = std::move(t)]() mutable {
-            CHECK(mine.acquire(wanted) == status::granted);
+    void let_wait_for(lock_type& wanted, transaction&& t, mode m = mode::exclusive) {
+        waiter = std::jthread{[&wanted, this, m, mine = std::move(t)]() mutable {
+            CHECK(mine.acquire(wanted, m) == status::granted);
             has_it = true;
             while (!may_go) std::this_thread::yield();
             mine.commit();
@@ -122,6 +122,20 @@ TEST_CASE_TEMPLATE("readers pass as well, but only onto a free lock", P, OBJECT_
     reader.commit();
     s.tell();
     while (!s.has_it) std::this_thread::yield();
+    s.ends();
+}
+
+TEST_CASE_TEMPLATE("a reader that a reader has passed joins it", P, OBJECT_POLICIES) {
+    situation<P> s;
+    auto holder = s.family.begin();
+    REQUIRE(holder.acquire(s.a) == status::granted);
+    s.let_wait_for(s.a, s.family.begin(), mode::shared);
+    holder.commit();
+    auto passer = s.family.begin();
+    CHECK(passer.acquire_shared(s.a) == status::granted);
+    s.tell();
+    while (!s.has_it) std::this_thread::yield();  // for ever, if it had to wait for the passer
+    passer.commit();
     s.ends();
 }
 

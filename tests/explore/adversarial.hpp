@@ -45,7 +45,7 @@ inline constexpr std::array large_scripts{
     "abC|bcA|caB", "aA|aA|aA|A",  "AB/BC|CA/AB|=a/=b/=c",
 };
 
-template <class Policy>
+template <class Policy, manylock::options Options = no_spinning>
 class suite {
 public:
     /// Runs `text` under `s`, and reports a failure with the command that replays it.
@@ -82,7 +82,7 @@ public:
 
 private:
     static simulate::scenario_factory factory(script const& what) {
-        return [&what] { return std::make_unique<actors<Policy>>(what); };
+        return [&what] { return std::make_unique<actors<Policy, simulate::simulated, Options>>(what); };
     }
 };
 
@@ -124,6 +124,18 @@ void adversarial(conformance::cases<P> enter) {
         suite<P>::run_random(seed(), false, scaled(60));
         suite<P>::run_random(seed(), true, scaled(60));
     });
+    if constexpr (!P::needs.umbrella) {
+        enter("readers that only their own lists know of are seen by writers", [] {
+            if (asked_to_replay()) return;
+            using shared_suite = suite<P, distributed>;
+            for (auto const* const text : small_scripts) {
+                if (!script::parse(text).uses_shared()) continue;
+                shared_suite::run(text, {.by = strategy::exhaustive, .preemptions = 1, .schedules = scaled(5'000)});
+                shared_suite::run(text, {.by = strategy::random, .schedules = scaled(300), .seed = seed()});
+            }
+            shared_suite::run_random(seed(), true, scaled(30));
+        });
+    }
     enter("replays the schedule that the environment names", [] {
         if (asked_to_replay()) suite<P>::replay(script_to_replay(), schedule_to_replay());
     });

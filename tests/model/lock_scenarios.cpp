@@ -46,6 +46,47 @@ struct parker_poked : scenario {
     }
 };
 
+constexpr options with_distributed_readers{.spin_limit = 0, .yield_limit = 0, .distributed_readers = true};
+
+/// One writer, and readers that only their own lists know of until it comes. `Already`: they are so from the beginning.
+template <class Policy, bool Already>
+struct distributed_readers : world<Policy, platform, with_distributed_readers> {
+    using base = world<Policy, platform, with_distributed_readers>;
+    distributed_readers() {
+        if (!Already) return;
+        (void)this->transactions[2]->acquire_shared(this->a.lock);  // from now on its readers are distributed
+        this->transactions[2]->release(this->a.lock);
+    }
+    void thread(unsigned number) override {
+        if (number == 0) return this->run(0, [&](auto& t) { (void)base::write(t, this->a); });
+        this->run(number, [&](auto& t) { (void)base::read(t, this->a); });
+        auto t = this->family.begin();
+        (void)base::read(t, this->a);
+        t.commit();
+    }
+    void at_end() override { expect(this->a.read() == 1, "one write"); }
+};
+
+/// A reader whose control block has just been made.
+struct unknown_reader : world<policies::no_wait, platform, with_distributed_readers> {
+    unknown_reader() {
+        (void)transactions[2]->acquire_shared(a.lock);
+        transactions[2]->release(a.lock);
+    }
+    void thread(unsigned number) override {
+        if (number == 0) {
+            wait_until([this] { return reached.load(order::relaxed) != 0; });
+            run(0, [this](auto& t) { (void)write(t, a); });
+        } else {
+            auto t = family.begin();
+            reached.store(1, order::relaxed);
+            (void)read(t, a);
+            t.commit();
+        }
+    }
+    void at_end() override { expect(a.read() == 1, "one write"); }
+};
+
 }  // namespace
 
 std::vector<description> lock_scenarios() {
@@ -71,6 +112,17 @@ std::vector<description> lock_scenarios() {
         {.name = "writer and readers",
          .threads = 3,
          .make = made<writer_and_readers<no_wait>>,
+         .schedules = 2000},
+        {.name = "distributed readers", .make = made<distributed_readers<no_wait, true>>, .schedules = 3000},
+        {.name = "distributed readers, three",
+         .threads = 3,
+         .make = made<distributed_readers<no_wait, true>>,
+         .schedules = 2000},
+        {.name = "unknown reader", .make = made<unknown_reader>, .schedules = 2000},
+        {.name = "new distributed readers", .make = made<distributed_readers<lock_ordering, false>>, .schedules = 2000},
+        {.name = "new distributed readers, three",
+         .threads = 3,
+         .make = made<distributed_readers<lock_ordering, false>>,
          .schedules = 2000},
         {.name = "abba no_wait", .make = made<abba<no_wait>>, .schedules = 2000},
         {.name = "abba lock_ordering", .make = made<abba<lock_ordering>>, .schedules = 2000},

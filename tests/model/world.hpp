@@ -14,11 +14,11 @@ namespace manylock::model {
 
 inline constexpr options knobs{.spin_limit = 0, .yield_limit = 0};
 
-template <class Policy, class Platform = platform>
+template <class Policy, class Platform = platform, options Knobs = knobs>
 class world : public scenario {
 public:
     using policy = Policy;
-    using domain_type = domain<Policy, knobs, Platform>;
+    using domain_type = domain<Policy, Knobs, Platform>;
     using transaction = typename domain_type::transaction;
     using lock_type = typename domain_type::lock_type;
 

@@ -31,19 +31,19 @@ struct mutant {
 
 [[nodiscard]] std::vector<mutant>& all();
 
-template <class Policy, class Platform>
+template <class Policy, class Platform, options Options = explore::no_spinning>
 simulate::exploration explore_with(char const* text, simulate::search const& s) {
     auto const what = explore::script::parse(text);
     return simulate::explore(
-        [&] { return std::make_unique<explore::actors<Policy, Platform>>(what); }, s);
+        [&] { return std::make_unique<explore::actors<Policy, Platform, Options>>(what); }, s);
 }
 
 /// One at namespace scope adds a mutant to all().
-template <class Mutant, class Original, class Platform = simulated>
+template <class Mutant, class Original, class Platform = simulated, options Options = explore::no_spinning>
 struct planted {
     planted(char const* name, char const* origin, std::vector<char const*> scripts) {
-        all().push_back({name, origin, std::move(scripts), &explore_with<Mutant, Platform>,
-                         &explore_with<Original, simulated>});
+        all().push_back({name, origin, std::move(scripts), &explore_with<Mutant, Platform, Options>,
+                         &explore_with<Original, simulated, Options>});
     }
 };
 

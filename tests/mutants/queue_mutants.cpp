@@ -105,8 +105,12 @@ template <>
 bool manylock::detail::arbiter<manylock::detail::stays_awake_config>::takes_open_lock(
     block& me, request_type const& r) noexcept {
     auto w = base::latch(r.lock);
-    if (!me.queued() || !word::is_free(w)) {
+    if (!me.queued()) {
         base::unlatch(r.lock, w);
+        return false;
+    }
+    if (!word::is_free(w)) {
+        base::hand_on(r.lock, w);
         return false;
     }
     w = base::admit(r.lock, w, me);
@@ -133,6 +137,35 @@ manylock::detail::arbiter<manylock::detail::leaves_as_if_awake_config>::leave(
 }
 MANYLOCK_PLANT(leaves_as_if_awake, no_wait,
                "the waiter that was told gives up, and those behind it are not told", "~A|A|A", "~A|A/A|A")
+
+// --- distributed readers -------------------------------------------------------------------------------
+namespace mutants {
+struct looks_through_no_list : policies::no_wait {};
+struct counts_and_says_nothing : policies::wound_wait {};
+}  // namespace mutants
+namespace manylock::detail {
+using looks_through_no_list_config = config<mutants::looks_through_no_list, explore::distributed, simulate::simulated>;
+using counts_and_says_nothing_config =
+    config<mutants::counts_and_says_nothing, explore::distributed, simulate::simulated>;
+}  // namespace manylock::detail
+template <>
+manylock::detail::word::type
+manylock::detail::arbiter<manylock::detail::looks_through_no_list_config>::count_distributed(
+    shared_state&, lock_type&, word::type w) noexcept {
+    return w & ~word::distributed;
+}
+template <>
+bool manylock::detail::hold<manylock::detail::counts_and_says_nothing_config>::count_distributed(
+    lock_type const* lock) noexcept {
+    return read() == distributed_hold_of(lock);
+}
+namespace mutants {
+static planted<looks_through_no_list, policies::no_wait, simulated, explore::distributed> const plant_blind_to_lists{
+    "looks_through_no_list", "distributed readers: a writer comes in beside them", {"ab|AB", "aB|A|Ba"}};
+static planted<counts_and_says_nothing, policies::wound_wait, simulated, explore::distributed> const plant_silent_count{
+    "counts_and_says_nothing", "distributed readers: counted, and gives back what the lock does not know of",
+    {"a|A", "ab|AB", "aB|A|Ba"}};
+}  // namespace mutants
 
 // --- asking again when holders or queue grow -------------------------------------------------------------
 MANYLOCK_MUTANT(asks_nobody_again, wait_die)

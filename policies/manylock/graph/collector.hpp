@@ -153,7 +153,7 @@ private:
                 if (both == 0) continue;
                 copy.entries.push_back(
                     {reinterpret_cast<lock_type const*>(both & ~std::uintptr_t{3}),
-                     static_cast<mode>(both & 3U)});
+                     manylock::detail::hold<Config>::mode_of(both)});
             }
             // relaxed: the acquire loads of the list make it as new as they are
             auto const wait = b.wait.load(platform::relaxed);
