@@ -3,6 +3,7 @@
 #include <array>
 #include <cstddef>
 #include <cstdio>
+#include <span>
 
 #include <valgrind/callgrind.h>
 
@@ -25,8 +26,8 @@ void count(char const* name) {
     auto const all = [](int n) {
         for (int t = 0; t < n; ++t) {
             domain.run([](auto& txn) {
-                for (std::size_t i = 0; i < K; ++i) {
-                    if (!txn.acquire(cells[i].lock, Mode)) return;
+                for (auto& c : std::span{cells}.template first<K>()) {
+                    if (!txn.acquire(c.lock, Mode)) return;
                 }
             });
         }
