@@ -9,9 +9,11 @@ stress_packages=(
     libboost-dev libboost-context-dev liburcu-dev libspdlog-dev libcli11-dev nlohmann-json3-dev zlib1g-dev liblzma-dev
 )
 
-# What all tests need on top. clang is the second compiler, graphviz draws the wait-for graphs.
+# What all tests need on top. clang is the second compiler, graphviz draws the wait-for graphs, valgrind counts
+# instructions; oneTBB, Abseil and Boost.Thread are what the benchmarks compare with.
 test_packages=(
     "${stress_packages[@]}" doctest-dev relacy-dev libbenchmark-dev
+    libtbb-dev libabsl-dev libboost-thread-dev valgrind
     graphviz:dot python3:python3 clang:clang++ libclang-rt-dev
 )
 

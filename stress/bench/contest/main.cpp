@@ -4,6 +4,7 @@
 #include "contestants.hpp"
 
 #include <CLI/CLI.hpp>
+#include <algorithm>
 #include <benchmark/benchmark.h>
 #include <cstdio>
 
@@ -19,6 +20,12 @@ struct grid {
     unsigned slice_ms = 40;
     unsigned rounds = 3;
     std::uint64_t seed = 1;
+
+    /// A transaction takes its locks once each, so it cannot take more than there are.
+    [[nodiscard]] bool empty() const {
+        return *std::min_element(per_transaction.begin(), per_transaction.end()) >
+               *std::max_element(locks.begin(), locks.end());
+    }
 
     template <class F>
     void for_each(F f) const {
@@ -50,19 +57,22 @@ std::vector<contestant> contestants() {
 
 std::string name_of(cell const& c, contestant const& who, unsigned round) {
     return "N:" + std::to_string(c.locks) + "/K:" + std::to_string(c.per_transaction) +
-           "/threads:" + std::to_string(c.threads) + "/hold_us:" + std::to_string(c.hold.count() / 1000) +
-           "/read:" + std::to_string(c.read_percent) + "/" + who.name + "/round:" + std::to_string(round);
+           "/threads:" + std::to_string(c.threads) +
+           "/hold_us:" + std::to_string(c.hold.count() / 1000) +
+           "/read:" + std::to_string(c.read_percent) + "/" + who.name +
+           "/round:" + std::to_string(round);
 }
 
-void play(benchmark::State& state, cell const& c, contestant const& who, std::chrono::nanoseconds slice,
-          std::uint64_t seed) {
+void play(benchmark::State& state, cell const& c, contestant const& who,
+          std::chrono::nanoseconds slice, std::uint64_t seed) {
     for (auto _ : state) {
         auto const result = who.run(c, slice, seed);
         if (!result.intact) return state.SkipWithError("an update was lost");
         state.SetIterationTime(result.seconds);
         auto const commits = static_cast<double>(result.commits);
         state.counters["commits_per_second"] = commits / result.seconds;
-        state.counters["restarts_per_commit"] = commits > 0 ? static_cast<double>(result.restarts) / commits : 0;
+        state.counters["restarts_per_commit"] =
+            commits > 0 ? static_cast<double>(result.restarts) / commits : 0;
         state.counters["restarts_max"] = static_cast<double>(result.restarts_max);
         state.counters["latency_ns_p999"] = static_cast<double>(result.latency.at(0.999));
     }
@@ -71,7 +81,8 @@ void play(benchmark::State& state, cell const& c, contestant const& who, std::ch
 /// A contestant that knows no shared mode is the same at every read share, and plays where there is none, and as the
 /// yardstick where it is the plain mutex or the global one.
 bool plays(contestant const& who, cell const& c) {
-    return c.read_percent == 0 || who.knows_shared || who.name == "std_mutex" || who.is == kind::global;
+    return c.read_percent == 0 || who.knows_shared || who.name == "std_mutex" ||
+           who.is == kind::global;
 }
 
 void enrol(grid const& g, std::vector<contestant> const& all) {
@@ -83,13 +94,19 @@ void enrol(grid const& g, std::vector<contestant> const& all) {
                 auto const seed = stress::derived_seed(g.seed, round);
                 benchmark::RegisterBenchmark(name_of(c, who, round).c_str(),
                                              [c, who, g, seed](benchmark::State& state) {
-                                                 play(state, c, who, std::chrono::milliseconds{g.slice_ms}, seed);
+                                                 play(state, c, who,
+                                                      std::chrono::milliseconds{g.slice_ms}, seed);
                                              })
                     ->Iterations(1)
                     ->UseManualTime();
             }
         }
     });
+}
+
+int refused(char const* why) {
+    std::fprintf(stderr, "manylock-contest-bench: %s\n", why);
+    return 2;
 }
 
 }  // namespace
@@ -100,8 +117,11 @@ int main(int argc, char** argv) {
     benchmark::Initialize(&argc, argv);  // takes its own options away
     bench::grid g;
     CLI::App app{"Policies beside other ways to lock many objects, cell by cell"};
-    app.add_option("--locks", g.locks, "locks in all")->delimiter(',')->check(CLI::Range(1U, 1U << 24U));
-    app.add_option("--locks-per-transaction", g.per_transaction, "of them, at most 16; std_lock knows 1, 2, 4, 8 and 16")
+    app.add_option("--locks", g.locks, "locks in all")
+        ->delimiter(',')
+        ->check(CLI::Range(1U, 1U << 24U));
+    app.add_option("--locks-per-transaction", g.per_transaction,
+                   "of them, at most 16; std_lock knows 1, 2, 4, 8 and 16")
         ->delimiter(',')
         ->check(CLI::IsMember({1, 2, 4, 8, 16}));
     app.add_option("--threads", g.threads, "threads")->delimiter(',')->check(CLI::Range(1, 56));
@@ -111,14 +131,19 @@ int main(int argc, char** argv) {
     app.add_option("--read-percent", g.read_percent, "share of shared requests")
         ->delimiter(',')
         ->check(CLI::Range(0, 100));
-    app.add_option("--slice-ms", g.slice_ms, "milliseconds measured at a time")->check(CLI::Range(1, 10000));
-    app.add_option("--rounds", g.rounds, "times that every contestant plays a cell")->check(CLI::Range(1, 100));
+    app.add_option("--slice-ms", g.slice_ms, "milliseconds measured at a time")
+        ->check(CLI::Range(1, 10000));
+    app.add_option("--rounds", g.rounds, "times that every contestant plays a cell")
+        ->check(CLI::Range(1, 100));
     app.add_option("--seed", g.seed, "of the requests");
     try {
         app.parse(argc, argv);
     } catch (CLI::ParseError const& e) {
-        return app.exit(e) == 0 ? 0 : 2;
+        if (e.get_exit_code() == 0) return app.exit(e);  // --help
+        return bench::refused(e.what());
     }
+    if (g.empty())
+        return bench::refused("no cell: every --locks-per-transaction is above every --locks");
     auto const all = bench::contestants();
     bench::enrol(g, all);
     benchmark::AddCustomContext("seed", std::to_string(g.seed));
