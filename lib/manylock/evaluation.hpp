@@ -127,7 +127,9 @@ protected:
                 if (in_the_way.conflicts_with(base::mode_of(ahead))) {
                     in_the_way.add(base::mode_of(ahead));
                 }
-                dies = dies || (!compatible(base::mode_of(ahead), r.wanted) &&
+                // One that holds nothing closes no cycle; when it is granted we are asked again. Until then others may
+                // pass it, however old it is, and we are not to die for it.
+                dies = dies || (ahead.wait_holding && !compatible(base::mode_of(ahead), r.wanted) &&
                                 decide(me, ahead, r, wounded));
                 return true;
             });

@@ -122,6 +122,7 @@ private:
         w.restarts = 0;
         for (;;) {
             w.begun_at = world::active().now();
+            if (w.restarts == 0) w.first_begun_at = w.begun_at;
             w.was_marked = false;
             auto const how = attempt(w, txn, what);
             auto const contending = std::exchange(w.wanted, std::nullopt);

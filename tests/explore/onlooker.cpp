@@ -75,10 +75,10 @@ void onlooker::check_restart(worker& w, manylock::restart_reason reason) {
         elder_lived = true;
     }
     for (auto const& p : past_) {
-        bool const lived = p.ended_at >= w.begun_at;
-        if (!p.age.older_than(w.age) && (p.age.drawn() || !lived)) continue;
-        ++elders;
-        elder_lived = elder_lived || lived;
+        // Where no age was seen, somebody else may have drawn it just before the end.
+        if (p.age.drawn() && !p.age.older_than(w.age)) continue;
+        if (p.age.drawn() || p.ended_at >= w.first_begun_at) ++elders;
+        elder_lived = elder_lived || p.ended_at >= w.begun_at;
     }
     if (promises_.eldest_never_restarts && !elder_lived) {
         broken(name(w) + " restarts, although no older transaction lived since its attempt began");

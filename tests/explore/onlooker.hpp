@@ -27,6 +27,7 @@ struct worker {
     std::optional<hold> wanted;
     manylock::stamp age{};       ///< of the present transaction, when it was looked at last
     std::uint64_t begun_at = 0;  ///< the present attempt
+    std::uint64_t first_begun_at = 0;  ///< its first attempt
     std::uint64_t restarts = 0;  ///< of the present transaction
     bool live = false;           ///< in a transaction that has not begun to end
     bool marked = false;         ///< told to restart
