@@ -1,5 +1,5 @@
 // Uncontended transactions of K locks, per policy, beside the same with std::mutex locked in address order (its sort
-// included), in shared mode beside std::shared_mutex; and transactions that lock nothing. A second thread is alive all
+// included), in shared mode beside std::shared_mutex; transactions that lock nothing; and readers of one hot lock. A second thread is alive all
 // the time, since glibc's mutex takes a cheaper path in single-threaded processes.
 //
 // Locks are drawn at random from a small array, so that the sort has something to do; both sides get the
@@ -122,6 +122,46 @@ void empty(benchmark::State& state) {
     }
 }
 
+/// Reads, and does not write back what it has read.
+void look_at(std::uint64_t const& value) {
+    auto const seen = value;
+    benchmark::DoNotOptimize(seen);
+}
+
+/// Threads that all read one object, each in a transaction of its own: what sharing one lock's line costs.
+template <class Mutex>
+void readers_of_mutex(benchmark::State& state) {
+    struct alignas(64) cell {
+        Mutex mutex;
+        alignas(64) std::uint64_t value = 0;
+    };
+    static cell hot;
+    for (auto _ : state) {
+        std::shared_lock const guard{hot.mutex};
+        look_at(hot.value);
+    }
+    state.SetItemsProcessed(state.iterations());
+}
+template <class Policy, manylock::options Options>
+void readers(benchmark::State& state) {
+    using domain_type = manylock::domain<Policy, Options>;
+    struct alignas(64) cell {
+        typename domain_type::lock_type lock;
+        alignas(64) std::uint64_t value = 0;
+    };
+    static domain_type domain;
+    static cell hot;
+    for (auto _ : state) {
+        domain.run([&](auto& txn) {
+            if (txn.acquire_shared(hot.lock)) look_at(hot.value);
+        });
+    }
+    state.SetItemsProcessed(state.iterations());
+}
+constexpr manylock::options distributed{.distributed_readers = true};
+
+void per_reader_count(benchmark::internal::Benchmark* b) { b->Threads(1)->Threads(2)->UseRealTime(); }
+
 void per_lock_count(benchmark::internal::Benchmark* b) {
     for (int k : {1, 2, 4, 8, 16}) b->Arg(k);
 }
@@ -131,9 +171,20 @@ BENCHMARK(in_address_order<std::shared_mutex, sharing>)->Name("shared/std_shared
 #define MANYLOCK_REGISTER_POLICY(policy)                                                                                  \
     BENCHMARK(transaction<manylock::policies::policy, exclusively>)->Name("exclusive/" #policy)->Apply(per_lock_count); \
     BENCHMARK(transaction<manylock::policies::policy, sharing>)->Name("shared/" #policy)->Apply(per_lock_count);        \
-    BENCHMARK(empty<manylock::policies::policy>)->Name("empty/" #policy);
+    BENCHMARK(empty<manylock::policies::policy>)->Name("empty/" #policy);                                               \
+    BENCHMARK(readers<manylock::policies::policy, manylock::options{}>)->Name("readers/" #policy)->Apply(per_reader_count);
 #include <manylock/policies/registry.hpp>
 #undef MANYLOCK_REGISTER_POLICY
+BENCHMARK(readers_of_mutex<std::shared_mutex>)->Name("readers/std_shared_mutex")->Apply(per_reader_count);
+BENCHMARK(readers<manylock::policies::wound_wait, distributed>)
+    ->Name("readers/wound_wait_distributed")
+    ->Apply(per_reader_count);
+BENCHMARK(readers<manylock::policies::cycle_detection, distributed>)
+    ->Name("readers/cycle_detection_distributed")
+    ->Apply(per_reader_count);
+BENCHMARK(readers<manylock::policies::no_wait, distributed>)
+    ->Name("readers/no_wait_distributed")
+    ->Apply(per_reader_count);
 
 }  // namespace
 
