@@ -155,7 +155,10 @@ private:
         }
         w &= ~word::awake;
         if (!word::is_free(w)) {
-            if (base::first(r.lock) == &me && base::may_be_passed(me)) me.wait_misses = static_cast<std::uint16_t>(me.wait_misses + 1);
+            // No further than to the limit: the number does not wrap.
+            if (base::first(r.lock) == &me && base::may_be_passed(me)) {
+                me.wait_misses = static_cast<std::uint16_t>(me.wait_misses + 1);
+            }
             base::hand_on(r.lock, w);  // if it was readers who passed, other readers can join them
             return false;
         }

@@ -127,9 +127,9 @@ protected:
                 if (in_the_way.conflicts_with(base::mode_of(ahead))) {
                     in_the_way.add(base::mode_of(ahead));
                 }
-                // One that holds nothing closes no cycle; when it is granted we are asked again. Until then others may
-                // pass it, however old it is, and we are not to die for it.
-                dies = dies || (ahead.wait_holding && !compatible(base::mode_of(ahead), r.wanted) &&
+                // A single-object reader (without an entry) will not wait while it holds: nobody need fear it. It may
+                // be older than the eldest transaction, since others may pass it.
+                dies = dies || (ahead.wait_entry != nullptr && !compatible(base::mode_of(ahead), r.wanted) &&
                                 decide(me, ahead, r, wounded));
                 return true;
             });

@@ -50,12 +50,12 @@ public:
     void lock() {
         auto txn = domain_.begin();
         txn.lock(lock_);
-        holder_.emplace(std::move(txn));  // ours alone: we hold the lock
+        keep(std::move(txn));
     }
     [[nodiscard]] bool try_lock() {
         auto txn = domain_.begin();
         if (!txn.try_lock(lock_)) return false;
-        holder_.emplace(std::move(txn));
+        keep(std::move(txn));
         return true;
     }
     void unlock() {
@@ -72,6 +72,13 @@ public:
     void unlock_shared() noexcept { domain_.leave_read(lock_); }
 
 private:
+    /// holder_ is ours alone: we hold the lock. It is empty, since whoever held it before has reset it; told so, g++ does
+    /// not warn of what destroying an old one would read.
+    void keep(typename Domain::transaction&& txn) {
+        if (holder_) __builtin_unreachable();
+        holder_.emplace(std::move(txn));
+    }
+
     Domain& domain_;
     lock_type& lock_;
     std::optional<typename Domain::transaction> holder_;

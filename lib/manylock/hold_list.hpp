@@ -104,10 +104,13 @@ struct hold : std::conditional_t<Config::known_readers, reader_links<Config>, no
     /// Turns a distributed hold of `lock` into one that the lock knows of; false if this is none.
     [[nodiscard]] bool count_distributed(lock_type const* lock) noexcept {
         auto value = read();  // (D3) acquire; pairs (D2)
+        if (value != distributed_hold_of(lock)) return false;
         // relaxed: only the value matters; the holder goes by it
-        return value == distributed_hold_of(lock) &&
-               lock_and_mode.compare_exchange_strong(value, value & ~distributed, platform::relaxed,
-                                                     platform::acquire);  // acquire: as (D3)
+        if (lock_and_mode.compare_exchange_strong(value, value & ~distributed, platform::relaxed, platform::relaxed)) {
+            return true;
+        }
+        (void)read();  // given back in the meantime: (D3) once more
+        return false;
     }
 };
 
