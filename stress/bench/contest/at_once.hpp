@@ -21,9 +21,6 @@ struct by_std_lock {
             default: return lock_n(all, std::make_index_sequence<requests_max>{});
         }
     }
-    [[nodiscard]] static bool can(std::size_t n) noexcept {
-        return n == 1 || n == 2 || n == 4 || n == 8 || n == requests_max;
-    }
 
 private:
     template <std::size_t... I>
@@ -33,12 +30,11 @@ private:
 };
 
 template <class Lock>
-class at_once {
+class at_once : public on_table<typename Lock::lock_type> {
     using lock_type = typename Lock::lock_type;
 
 public:
-    explicit at_once(cell const& c) : all_{c} {}
-    [[nodiscard]] std::uint64_t sum() const noexcept { return all_.sum(); }
+    using on_table<lock_type>::on_table;
 
     class session {
     public:
@@ -58,9 +54,6 @@ public:
     private:
         table<lock_type>& all_;
     };
-
-private:
-    table<lock_type> all_;
 };
 
 }  // namespace manylock::bench

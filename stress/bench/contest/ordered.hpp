@@ -12,10 +12,9 @@ namespace manylock::bench {
 
 /// Lock has lock() and unlock(); where Lock has lock_shared(), shared requests use it.
 template <class Lock>
-class ordered {
+class ordered : public on_table<Lock> {
 public:
-    explicit ordered(cell const& c) : all_{c} {}
-    [[nodiscard]] std::uint64_t sum() const noexcept { return all_.sum(); }
+    using on_table<Lock>::on_table;
 
     class session {
     public:
@@ -50,17 +49,13 @@ public:
         }
         table<Lock>& all_;
     };
-
-private:
-    table<Lock> all_;
 };
 
 struct nothing {};
 
-class one_for_all {
+class one_for_all : public on_table<nothing> {
 public:
-    explicit one_for_all(cell const& c) : all_{c} {}
-    [[nodiscard]] std::uint64_t sum() const noexcept { return all_.sum(); }
+    using on_table<nothing>::on_table;
 
     class session {
     public:
@@ -79,7 +74,6 @@ public:
 
 private:
     alignas(64) std::mutex mutex_;
-    table<nothing> all_;
 };
 
 }  // namespace manylock::bench

@@ -10,13 +10,11 @@
 namespace manylock::bench {
 
 template <class Policy, bool SetInAdvance = false>
-class ours {
-    using domain_type = domain<Policy>;
-    using lock_type = typename domain_type::lock_type;
+class ours : public on_table<typename domain<Policy>::lock_type> {
+    using lock_type = typename domain<Policy>::lock_type;
 
 public:
-    explicit ours(cell const& c) : all_{c} {}
-    [[nodiscard]] std::uint64_t sum() const noexcept { return all_.sum(); }
+    using on_table<lock_type>::on_table;
 
     class session {
     public:
@@ -46,8 +44,7 @@ public:
     };
 
 private:
-    domain_type domain_;
-    table<lock_type> all_;
+    domain<Policy> domain_;
 };
 
 }  // namespace manylock::bench

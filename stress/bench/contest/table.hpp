@@ -27,6 +27,17 @@ private:
     std::vector<object> all_;
 };
 
+/// What every contestant with a table is besides its sessions.
+template <class Lock>
+class on_table {
+public:
+    explicit on_table(cell const& c) : all_{c} {}
+    [[nodiscard]] std::uint64_t sum() const noexcept { return all_.sum(); }
+
+protected:
+    table<Lock> all_;
+};
+
 /// What the transaction is for. Requires: all are held.
 template <class Lock>
 void update(table<Lock>& all, std::span<request const> wanted) noexcept {

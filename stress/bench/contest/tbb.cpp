@@ -10,10 +10,9 @@ namespace manylock::bench {
 namespace {
 
 /// Each holder queues with a node of his own, which has to stay where it is until he leaves.
-class queuing_in_order {
+class queuing_in_order : public on_table<tbb::queuing_mutex> {
 public:
-    explicit queuing_in_order(cell const& c) : all_{c} {}
-    [[nodiscard]] std::uint64_t sum() const noexcept { return all_.sum(); }
+    using on_table<tbb::queuing_mutex>::on_table;
 
     class session {
     public:
@@ -36,9 +35,6 @@ public:
         table<tbb::queuing_mutex>& all_;
         std::unique_ptr<nodes> nodes_;
     };
-
-private:
-    table<tbb::queuing_mutex> all_;
 };
 
 }  // namespace

@@ -42,10 +42,9 @@ private:
 };
 
 template <class BackOff>
-class try_all {
+class try_all : public on_table<try_lock_byte> {
 public:
-    explicit try_all(cell const& c) : all_{c} {}
-    [[nodiscard]] std::uint64_t sum() const noexcept { return all_.sum(); }
+    using on_table<try_lock_byte>::on_table;
 
     class session {
     public:
@@ -78,9 +77,6 @@ public:
         }
         table<try_lock_byte>& all_;
     };
-
-private:
-    table<try_lock_byte> all_;
 };
 
 }  // namespace manylock::bench

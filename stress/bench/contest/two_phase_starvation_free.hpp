@@ -19,15 +19,14 @@
 
 namespace manylock::bench {
 
-class two_phase_starvation_free {
+class two_phase_starvation_free : public on_table<std::atomic<std::uint64_t>> {
     using word = std::uint64_t;
     static constexpr unsigned threads_max = 56;
     static constexpr unsigned writer_shift = 56;  ///< above the bits: number of the writer plus one
     static constexpr word bits = (word{1} << writer_shift) - 1;
 
 public:
-    explicit two_phase_starvation_free(cell const& c) : all_{c} {}
-    [[nodiscard]] std::uint64_t sum() const noexcept { return all_.sum(); }
+    using on_table<std::atomic<word>>::on_table;
 
     class session {
     public:
@@ -148,7 +147,6 @@ private:
     struct alignas(64) published {
         std::atomic<std::uint64_t> value{0};  ///< 0: none, or not in a conflict
     };
-    table<std::atomic<word>> all_;
     std::array<published, threads_max> age_{};
     alignas(64) std::atomic<std::uint64_t> clock_{0};
 };
