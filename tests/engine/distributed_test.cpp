@@ -8,6 +8,8 @@
 #include <manylock/domain.hpp>
 #include <manylock/policies.hpp>
 
+#include "object_policies.hpp"
+
 using namespace manylock;
 
 namespace {
@@ -38,9 +40,6 @@ struct place {
         return all;
     }
 };
-
-#define OBJECT_POLICIES                                                                                         \
-    policies::wound_wait, policies::wait_die, policies::cycle_detection, policies::lock_ordering, policies::no_wait
 
 }  // namespace
 

@@ -8,6 +8,8 @@
 #include <manylock/domain.hpp>
 #include <manylock/policies.hpp>
 
+#include "object_policies.hpp"
+
 using namespace manylock;
 
 namespace {
@@ -61,6 +63,13 @@ struct situation {
         }};
         while (wanted.waiter_count() == 0) std::this_thread::yield();
     }
+    /// Returns when one that holds nothing waits for a, which is free, and was told so.
+    void let_one_be_told(mode m = mode::exclusive) {
+        auto holder = family.begin();
+        REQUIRE(holder.acquire(a) == status::granted);
+        let_wait_for(a, family.begin(), m);
+        holder.commit();
+    }
     void tell() {
         family.core().shared.pool.for_each([](auto const& each) {
             auto& block = const_cast<typename queue::block&>(each);
@@ -80,9 +89,6 @@ struct situation {
         CHECK_FALSE(b.busy());
     }
 };
-
-#define OBJECT_POLICIES                                                                                         \
-    policies::wound_wait, policies::wait_die, policies::cycle_detection, policies::lock_ordering, policies::no_wait
 
 }  // namespace
 
@@ -110,10 +116,7 @@ TEST_CASE_TEMPLATE("who holds nothing is passed, and is told once that the lock 
 
 TEST_CASE_TEMPLATE("readers pass as well, but only onto a free lock", P, OBJECT_POLICIES) {
     situation<P> s;
-    auto holder = s.family.begin();
-    REQUIRE(holder.acquire(s.a) == status::granted);
-    s.let_wait_for(s.a, s.family.begin());
-    holder.commit();
+    s.let_one_be_told();
     auto reader = s.family.begin();
     CHECK(reader.acquire_shared(s.a) == status::granted);
     auto second = s.family.begin();
@@ -127,10 +130,7 @@ TEST_CASE_TEMPLATE("readers pass as well, but only onto a free lock", P, OBJECT_
 
 TEST_CASE_TEMPLATE("a reader that a reader has passed joins it", P, OBJECT_POLICIES) {
     situation<P> s;
-    auto holder = s.family.begin();
-    REQUIRE(holder.acquire(s.a) == status::granted);
-    s.let_wait_for(s.a, s.family.begin(), mode::shared);
-    holder.commit();
+    s.let_one_be_told(mode::shared);
     auto passer = s.family.begin();
     CHECK(passer.acquire_shared(s.a) == status::granted);
     s.tell();
@@ -141,10 +141,7 @@ TEST_CASE_TEMPLATE("a reader that a reader has passed joins it", P, OBJECT_POLIC
 
 TEST_CASE_TEMPLATE("a waiter that has found the lock taken three times is handed it", P, OBJECT_POLICIES) {
     situation<P> s;
-    auto holder = s.family.begin();
-    REQUIRE(holder.acquire(s.a) == status::granted);
-    s.let_wait_for(s.a, s.family.begin());
-    holder.commit();
+    s.let_one_be_told();
     for (unsigned i = 1; i <= 3; ++i) {
         auto passer = s.family.begin();
         REQUIRE(passer.acquire(s.a) == status::granted);
