@@ -160,10 +160,6 @@ private:
         bool rejoining = false;  ///< rollback's own: a stale lock is no further restart
     };
 
-    /// Our shared hold of `lock`, if there is one. Only if somebody reads can one of the readers be ourselves.
-    [[nodiscard]] detail::hold<Config>* own_read(lock_type const& lock) noexcept {
-        return lock.free_of_readers() ? nullptr : block_->holds.find(&lock);
-    }
     [[nodiscard]] bool acquired_at_once(lock_type& lock) noexcept;
     [[nodiscard]] bool shared_at_once(lock_type& lock) noexcept;
     [[nodiscard]] bool joined_distributed(lock_type& lock, detail::hold<Config>& entry, std::uintptr_t rank) noexcept;

@@ -42,7 +42,9 @@ bool basic_transaction<Config>::shared_at_once(lock_type& lock) noexcept {
     } else {
         auto& me = *block_;
         auto* const entry = me.holds.first_free();
-        if (entry == nullptr || me.poisoned || own_read(lock) != nullptr) return false;
+        if (entry == nullptr || me.poisoned) return false;
+        // Only if somebody reads already can one of the readers be ourselves.
+        if (!lock.free_of_readers() && me.holds.find(&lock) != nullptr) return false;
         if constexpr (Config::distributed_readers) return joined_distributed(lock, *entry, 0);
         if (!lock.try_add_reader(detail::word::payload_one)) return false;
         note_rank(*entry, lock, 0);

@@ -42,12 +42,14 @@ acquire_result basic_transaction<Config>::acquire_with(lock_type& lock, mode m, 
                 return status::granted;
             }
         } else if constexpr (Config::distributed_readers) {
-            if (own_read(lock) == nullptr && !me.holds.fills_hole() &&
+            if ((lock.free_of_readers() || me.holds.find(&lock) == nullptr) && !me.holds.fills_hole() &&
                 joined_distributed(lock, entry, l.rank)) [[likely]] {
                 return status::granted;
             }
         } else if constexpr (!Config::known_readers) {
-            if (own_read(lock) == nullptr && lock.try_add_reader(detail::word::payload_one)) [[likely]] {
+            // Only if somebody reads already can one of the readers be ourselves.
+            if ((!lock.busy() || me.holds.find(&lock) == nullptr) &&
+                lock.try_add_reader(detail::word::payload_one)) [[likely]] {
                 record(entry, lock, m, l.rank);
                 return status::granted;
             }
@@ -62,7 +64,7 @@ acquire_result basic_transaction<Config>::acquire_contended(lock_type& lock, mod
     if constexpr (!Config::needs.umbrella) {
         auto& me = *block_;
         if (lock.held_exclusively_by(me)) return status::already_held;
-        auto* const held = own_read(lock);
+        auto* const held = lock.free_of_readers() ? nullptr : me.holds.find(&lock);
         if (held != nullptr && covers(held->held_mode(), m)) return status::already_held;
 
         auto const rank = core_->rank_of(lock, l.rank);
