@@ -166,6 +166,11 @@ public:
         for (auto const& b : all_) f(*b);
     }
 
+    /// The same for one who looks on while nobody moves (onlooker.hpp), whoever may have the mutex.
+    template <class F>
+    void for_each_at_standstill(F f) const {
+        for (auto const& b : all_) f(*b);
+    }
     /// The same without the mutex; may miss a block that is being made.
     template <class F>
     void for_each_unlocked(F f) const {

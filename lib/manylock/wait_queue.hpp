@@ -54,6 +54,10 @@ public:
         // (L2) release; pairs (L1), and the acquire of lock.hpp's fast paths
         lock.word_.store(w, platform::release);
     }
+    /// For one who looks on while nobody moves (onlooker.hpp).
+    [[nodiscard]] static word::type look_at_word(lock_type const& lock) noexcept {
+        return lock.word_.load(platform::relaxed);  // relaxed: nothing moves
+    }
     [[nodiscard]] static block* first(lock_type const& lock) noexcept {
         return lock.queue_.load(platform::acquire);  // (Q2) acquire; pairs (Q1)
     }
