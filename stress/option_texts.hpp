@@ -82,6 +82,8 @@ void pick_order(texts const& given, std::string const& preset, std::vector<workl
 /// Refuses options that the workload has no use for: a silently ignored option is a wrong result.
 void refuse_useless(texts const& given, workload const& w);
 void adjust_workload(texts const& given, workload& w, bool preset);
+/// Of a workload whose threads have locks of their own; call it when threads and machines are known.
+void refuse_too_few_of_its_own(workload const& w);
 /// Where users of a replay are: true, if in regions of their own.
 bool read_regions(texts const& given, std::vector<std::uint64_t> const& threads);
 work_choice read_work(texts const& given);

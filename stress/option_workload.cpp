@@ -81,6 +81,19 @@ void adjust_workload(texts const& given, workload& w, bool preset) {
     if (preset) w.hot_locks = std::min(w.hot_locks, w.locks);
 }
 
+void refuse_too_few_of_its_own(workload const& w) {
+    if (w.picks != choice::own) return;
+    auto threads = w.threads;
+    for (auto const& shape : w.shapes) threads.push_back(shape.threads);
+    auto const most = *std::max_element(threads.begin(), threads.end());
+    if (most <= w.locks / w.locks_per_transaction) return;
+    throw input_error("workload " + w.name + ": " + std::to_string(most) + " threads with " +
+                      std::to_string(w.locks_per_transaction) + " locks each of their own need " +
+                      std::to_string(most * w.locks_per_transaction) + " locks, and there are " +
+                      std::to_string(w.locks) +
+                      "; raise --locks, or lower --threads or --locks-per-transaction");
+}
+
 bool read_regions(texts const& given, std::vector<std::uint64_t> const& threads) {
     auto const text = given.find("--regions");
     if (!text) return false;

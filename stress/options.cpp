@@ -100,6 +100,7 @@ run_options read_run(run_form const& form, known_policies const& known, std::uin
     for (auto& w : run.workloads) {
         refuse_useless(given, w);
         adjust_workload(given, w, !run.preset.empty());
+        refuse_too_few_of_its_own(w);
     }
     if (given.find("--seconds") && given.find("--commits")) {
         throw input_error("--seconds and --commits exclude each other; give one of them");

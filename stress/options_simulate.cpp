@@ -62,6 +62,7 @@ void read_workloads(texts const& given, simulate_options& chosen) {
             }
             set_shapes(w, cores, threads);
         }
+        refuse_too_few_of_its_own(w);
     }
 }
 

@@ -32,8 +32,10 @@ void draw_parameters(workload& w, generator& random) {
     w.hold_yields = random.percent(50);
     if (w.picks == choice::giant_vma) w.hold_ns %= 1'000;
     if (on_address_space(w.picks)) return;
-    w.locks = std::uint64_t{1} << between(random, 1, 9);
-    w.locks += random.below(3);
+    if (w.picks != choice::own) {
+        w.locks = std::uint64_t{1} << between(random, 1, 9);
+        w.locks += random.below(3);
+    }
     w.locks_per_transaction = between(random, 1, std::min<std::uint64_t>(w.locks, 24));
     if (w.picks == choice::ring) w.locks_per_transaction = std::min<std::uint64_t>(w.locks - 1, 6);
     if (w.transfers) {

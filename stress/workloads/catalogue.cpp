@@ -24,6 +24,7 @@ std::vector<named_line> const& workload_names() {
         {"hotspot", "one lock that all transactions take, at --hot-position of each"},
         {"ring",
          "philosophers: each thread takes K neighbours of N in a ring, from its own seat on"},
+        {"disjoint", "each thread takes K locks of its own: what is left is what threads share without need"},
         {"bank", "transfers between random accounts; the sum of all balances stays the same"},
         {"vma_mix", "page faults against map, unmap, protect and remap on one address space"},
         {"giant_vma", "page faults all over one VMA while one thread protects a page at its end"}};
@@ -45,6 +46,11 @@ std::optional<workload> find_workload(std::string_view name) {
     if (name == "ring") {
         auto w = named("ring", choice::ring);
         w.locks = 5;
+        return w;
+    }
+    if (name == "disjoint") {
+        auto w = named("disjoint", choice::own);
+        w.locks = std::uint64_t{1} << 16U;
         return w;
     }
     if (name == "bank") {

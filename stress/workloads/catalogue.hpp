@@ -17,6 +17,7 @@ enum class choice : std::uint8_t {
     hotspot,   ///< one hot lock at `hot_position` of the transaction, the others all alike
     hot_set,   ///< `hot_percent` of the picks among the first `hot_locks`
     ring,      ///< philosophers: neighbours, from the thread's own seat on
+    own,       ///< the thread's own: nobody else takes them
     vma_mix,   ///< no locks of its own: operations on one address space
     giant_vma  ///< the same: faults in one VMA while its end is protected
 };

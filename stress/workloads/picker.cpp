@@ -75,7 +75,8 @@ void picker::draw() {
         case choice::hotspot: draw_hotspot(); break;
         case choice::zipf:
         case choice::hot_set: draw_weighted(); break;
-        case choice::ring: draw_ring(); break;
+        case choice::ring: draw_neighbours(thread_); break;
+        case choice::own: draw_neighbours(thread_ * from_.locks_per_transaction); break;
         case choice::vma_mix:
         case choice::giant_vma: break;
     }
@@ -116,9 +117,9 @@ void picker::draw_weighted() {
     }
 }
 
-void picker::draw_ring() {
+void picker::draw_neighbours(std::uint64_t first) {
     for (std::uint64_t i = 0; i < from_.locks_per_transaction; ++i) {
-        add(static_cast<std::uint32_t>((thread_ + i) % from_.locks));
+        add(static_cast<std::uint32_t>((first + i) % from_.locks));
     }
 }
 

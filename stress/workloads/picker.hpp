@@ -40,7 +40,7 @@ private:
     void draw_subset(std::uint32_t first, std::uint32_t end, std::size_t how_many);
     void draw_hotspot();
     void draw_weighted();
-    void draw_ring();
+    void draw_neighbours(std::uint64_t first);
     [[nodiscard]] std::uint32_t weighted_lock();
     [[nodiscard]] bool picked(std::uint32_t lock) const;
     void add(std::uint32_t lock);

@@ -128,6 +128,8 @@ TEST_SUITE("stress/command_line") {
         refused("--locks-per-transaction 0",
                 "--locks-per-transaction: '0' is not a whole number from 1");
         refused("--locks 3 --locks-per-transaction 4", "cannot take 4 different locks of 3");
+        check_refused(words("run --workload disjoint --locks 20 --threads 2,6"),
+                      "6 threads with 4 locks each of their own need 24 locks, and there are 20");
         for (auto const* value : {"-1", "101", "nan", "x"})
             refused(std::string("--read-percent ") + value, "--read-percent: '");
         refused("--zipf 1", "--zipf has no meaning for workload uniform");
@@ -240,8 +242,8 @@ TEST_SUITE("stress/command_line") {
     TEST_CASE("every workload checks ok under every policy") {
         for (auto const* workload :
              {"uniform --locks 16", "uniform --locks 8 --read-percent 50", "zipf --zipf 1.2",
-              "hotspot", "ring", "ring --locks-per-transaction 2", "bank --locks 8", "vma_mix",
-              "giant_vma"}) {
+              "hotspot", "ring", "ring --locks-per-transaction 2", "disjoint", "bank --locks 8",
+              "vma_mix", "giant_vma"}) {
             CAPTURE(workload);
             temporary_directory const place;
             auto const policies = policies_for(workload);

@@ -254,6 +254,15 @@ TEST_SUITE("stress/parts") {
         CHECK(locks_of(picks.next()) == std::vector<std::uint32_t>{3, 4, 0, 1});
     }
 
+    TEST_CASE("threads with locks of their own never meet") {
+        picker second(of_kind("disjoint", 12, 3), 1, 1, nullptr);
+        picker last(of_kind("disjoint", 12, 3), 3, 1, nullptr);
+        for (int i = 0; i < 2; ++i) {
+            CHECK(locks_of(second.next()) == std::vector<std::uint32_t>{3, 4, 5});
+            CHECK(locks_of(last.next()) == std::vector<std::uint32_t>{9, 10, 11});
+        }
+    }
+
     TEST_CASE("the share of shared requests is as asked for") {
         auto w = of_kind("uniform", 100, 10);
         w.read_percent = 30;

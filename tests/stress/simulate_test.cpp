@@ -217,7 +217,7 @@ TEST_SUITE("stress/simulate") {
         for (auto const* workload :
              {"uniform --locks 12 --hold-ns 200",
               "uniform --locks 8 --read-percent 50 --hold-ns 200", "zipf --zipf 1.2", "hotspot",
-              "ring", "bank --locks 6", "vma_mix", "giant_vma"}) {
+              "ring", "disjoint", "bank --locks 6", "vma_mix", "giant_vma"}) {
             CAPTURE(std::string(workload));
             temporary_directory const place;
             auto const result = simulate(std::string("--check --policy all --cores 4 --threads 4,7 "
