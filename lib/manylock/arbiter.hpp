@@ -82,7 +82,18 @@ public:
         return wait(shared, me, r);
     }
 
-    /// Requires: the fast path failed (latched, waiters, or linked readers).
+    /// Links `me` as a reader with entry `e` if nobody is in its way or waits. Requires: `me` does not hold the lock.
+    static bool try_link_reader(lock_type& lock, block& me, entry& e) noexcept {
+        return base::change_at_once(lock, word::blocks_shared | word::distributed, [&](word::type w) {
+            return base::add_holder(w, me, mode::shared, nullptr, &e);
+        });
+    }
+    static bool try_unlink_reader(lock_type& lock, entry& e) noexcept {
+        return base::change_at_once(lock, word::waiters, [&](word::type w) {
+            return base::remove_holder(w, mode::shared, &e);
+        });
+    }
+    /// Requires: the fast path failed (latched, or waiters).
     [[gnu::noinline]] static void release(lock_type& lock, mode m, entry* e) noexcept {
         if (m == mode::exclusive && lock.try_release_open()) return;
         base::hand_on(lock, base::remove_holder(base::latch(lock), m, e));

@@ -179,6 +179,7 @@ public:
     /// Requires: e is what reserve() returned last.
     void push(entry& e, lock_type const* lock, mode m) noexcept {
         if (filling_ == no_hole) [[likely]] return append(e, entry::value_of(lock, m));
+        only_appended_ = false;
         e.set(lock, m);
         if constexpr (Config::needs.rank) last_acquired_ = &e;
         --gaps_;
@@ -205,6 +206,7 @@ public:
     /// Returns the entry that tells what was held before it was acquired, if that is what is held now.
     entry const* remove(entry& e) noexcept {
         e.clear();
+        only_appended_ = false;
         bool const latest = std::exchange(last_acquired_, nullptr) == &e;
         ++gaps_;
         auto n = own_size();
@@ -228,7 +230,7 @@ public:
             if (auto& e = inline_[n]; e.read() != 0) [[likely]] f(e);
         }
         size_.store(0, platform::release);  // release: as in hold::clear
-        if (gaps_ > 0 || indexed_ > 0 || !in_order_) [[unlikely]] forget_order();
+        if (!only_appended_) [[unlikely]] forget_order();
     }
     [[nodiscard]] entry const& at(std::uint32_t i) const noexcept {
         if (i < first_chunk) [[likely]] return inline_[i];
@@ -271,6 +273,7 @@ private:
         return first_chunk;
     }
     [[gnu::noinline]] void forget_order() noexcept {
+        only_appended_ = true;
         gaps_ = 0;
         in_order_ = true;
         holes_.clear();
@@ -302,6 +305,7 @@ private:
     /// False: there is no memory for it.
     bool index_up_to(std::uint32_t n) noexcept {
         if (indexed_ == 0) index_.clear();
+        only_appended_ = false;
         try {
             for (; indexed_ < n; ++indexed_) {
                 if (auto const key = at(indexed_).read() & ~std::uintptr_t{3}; key != 0) {
@@ -322,6 +326,7 @@ private:
     std::uint32_t filling_ = no_hole;  ///< the hole that reserve() chose
     std::uint32_t indexed_ = 0;
     bool in_order_ = true;  ///< entries are in the order of acquisition: no hole was filled
+    bool only_appended_ = true;  ///< no gap, nothing indexed, in order: the next transaction finds it as it should be
     entry const* last_acquired_ = nullptr;  ///< kept only where locks have ranks
     std::array<entry, first_chunk> inline_{};
     std::array<cell<entry*>, 26> chunks_{};

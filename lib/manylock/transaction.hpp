@@ -108,7 +108,7 @@ public:
     void seal() noexcept { block_->sealed = true; }
 
     /// Ends the transaction: releases everything.
-    void commit() {
+    [[gnu::always_inline]] void commit() {
         check_use(block_ != nullptr, "transaction ended twice");
         check_use(!block_->poisoned, "commit of a transaction that was told to restart");
         finish(counter::commits);
@@ -162,6 +162,7 @@ private:
 
     [[nodiscard]] bool acquired_at_once(lock_type& lock) noexcept;
     [[nodiscard]] bool shared_at_once(lock_type& lock) noexcept;
+    [[nodiscard]] bool added_as_reader(lock_type& lock, detail::hold<Config>& entry) noexcept;
     [[nodiscard]] bool joined_distributed(lock_type& lock, detail::hold<Config>& entry, std::uintptr_t rank) noexcept;
     [[gnu::noinline]] acquire_result acquire_with(lock_type& lock, mode m, limits const& l);
     acquire_result acquire_contended(lock_type& lock, mode m, limits const& l,

@@ -32,11 +32,10 @@ bool basic_transaction<Config>::acquired_at_once(lock_type& lock) noexcept {
     }
 }
 
-/// The same in shared mode, where readers are a count, or distributed.
+/// The same in shared mode.
 template <class Config>
 bool basic_transaction<Config>::shared_at_once(lock_type& lock) noexcept {
-    if constexpr (checks_enabled || Config::needs.umbrella ||
-                  (Config::known_readers && !Config::distributed_readers)) {
+    if constexpr (checks_enabled || Config::needs.umbrella) {
         (void)lock;
         return false;
     } else {
@@ -46,10 +45,21 @@ bool basic_transaction<Config>::shared_at_once(lock_type& lock) noexcept {
         // Only if somebody reads already can one of the readers be ourselves.
         if (!lock.free_of_readers() && me.holds.find(&lock) != nullptr) return false;
         if constexpr (Config::distributed_readers) return joined_distributed(lock, *entry, 0);
-        if (!lock.try_add_reader(detail::word::payload_one)) return false;
+        if (!added_as_reader(lock, *entry)) return false;
         note_rank(*entry, lock, 0);
         me.holds.append(*entry, entry->value_of(&lock, mode::shared));
         return true;
+    }
+}
+
+/// At once, or not at all: readers are linked from the lock, or a count.
+template <class Config>
+bool basic_transaction<Config>::added_as_reader(lock_type& lock, detail::hold<Config>& entry) noexcept {
+    if constexpr (Config::known_readers) {
+        return arbiter::try_link_reader(lock, *block_, entry);
+    } else {
+        (void)entry;
+        return lock.try_add_reader(detail::word::payload_one);
     }
 }
 

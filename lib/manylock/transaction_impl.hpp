@@ -46,10 +46,9 @@ acquire_result basic_transaction<Config>::acquire_with(lock_type& lock, mode m, 
                 joined_distributed(lock, entry, l.rank)) [[likely]] {
                 return status::granted;
             }
-        } else if constexpr (!Config::known_readers) {
+        } else {
             // Only if somebody reads already can one of the readers be ourselves.
-            if ((!lock.busy() || me.holds.find(&lock) == nullptr) &&
-                lock.try_add_reader(detail::word::payload_one)) [[likely]] {
+            if ((!lock.busy() || me.holds.find(&lock) == nullptr) && added_as_reader(lock, entry)) [[likely]] {
                 record(entry, lock, m, l.rank);
                 return status::granted;
             }
@@ -159,7 +158,9 @@ template <class Config>
     }
     if (m == mode::exclusive) {
         if (lock.try_release_exclusive(me)) [[likely]] return;
-    } else if constexpr (!Config::known_readers) {
+    } else if constexpr (Config::known_readers) {
+        if (arbiter::try_unlink_reader(lock, entry)) [[likely]] return;
+    } else {
         if (lock.try_remove_reader(detail::word::payload_one)) [[likely]] return;
     }
     arbiter::release(lock, m, &entry);

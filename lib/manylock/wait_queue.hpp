@@ -58,6 +58,19 @@ public:
     [[nodiscard]] static word::type look_at_word(lock_type const& lock) noexcept {
         return lock.word_.load(platform::relaxed);  // relaxed: nothing moves
     }
+    /// Stores change(word) under the latch, unless one of the bits `unless` is set, the latch, or somebody changes the word
+    /// meanwhile: then false. Requires: `unless` has bit `waiters`, since the queue is not looked at.
+    template <class F>
+    static bool change_at_once(lock_type& lock, word::type unless, F change) noexcept {
+        auto w = lock.word_.load(platform::relaxed);  // relaxed: the exchange decides
+        // (L1) acquire, as in latch
+        if ((w & (unless | word::latch)) != 0 ||
+            !lock.word_.compare_exchange_strong(w, w | word::latch, platform::acquire, platform::relaxed)) {
+            return false;
+        }
+        lock.word_.store(change(w), platform::release);  // (L2) release, as in unlatch
+        return true;
+    }
     [[nodiscard]] static block* first(lock_type const& lock) noexcept {
         return lock.queue_.load(platform::acquire);  // (Q2) acquire; pairs (Q1)
     }

@@ -9,6 +9,7 @@
 #include <cstdint>
 #include <mutex>
 #include <unordered_map>
+#include <utility>
 
 namespace manylock::platform {
 
@@ -29,45 +30,28 @@ public:
 
     /// The thread's spare block of pool `id`, or null.
     static Block* take(std::uint64_t id) noexcept {
-        if (auto& slot = slots_[0]; slot.pool_id == id) [[likely]] {
-            slot.pool_id = 0;
+        if (auto& slot = slots_[0]; slot.pool_id == id && !slot.lent) [[likely]] {
+            slot.lent = true;
             return slot.block;
         }
-        for (auto& slot : slots_) {
-            if (slot.pool_id == id) {
-                auto* const block = slot.block;
-                slot = {};
-                return block;
-            }
-        }
-        return nullptr;
+        return take_elsewhere(id);
     }
     /// Keeps `block` if there is room; false if the pool must take it back.
     static bool keep(std::uint64_t id, Block* block) noexcept {
-        if (auto& slot = slots_[0]; slot.pool_id == 0 && armed_) [[likely]] {
-            slot = {id, block};
+        if (auto& slot = slots_[0]; slot.block == block && slot.pool_id == id) [[likely]] {
+            slot.lent = false;
             return true;
         }
-        if (over_) return false;
-        for (auto& slot : slots_) {
-            if (slot.pool_id == 0 || slot.pool_id == id) {
-                if (slot.pool_id == id) return false;
-                slot = {id, block};
-                arm();
-                return true;
-            }
-        }
-        // All slots belong to other pools, maybe dead ones: one of them has to go.
-        auto const victim = slots_[id % slots_.size()];
-        slots_[id % slots_.size()] = {id, block};
-        give_back(victim.pool_id, victim.block);
-        return true;
+        return keep_elsewhere(id, block);
     }
 
 private:
+    /// Lending does not touch `block`: what the next transaction of the thread begins with does not hang on a store of
+    /// the last one.
     struct slot {
         std::uint64_t pool_id = 0;
         Block* block = nullptr;
+        bool lent = false;  ///< not ours now, nor perhaps ever again
     };
     struct janitor {
         bool armed = false;
@@ -75,12 +59,37 @@ private:
             over_ = true;
             armed_ = false;
             for (auto& slot : slots_) {
-                if (slot.pool_id != 0) give_back(slot.pool_id, slot.block);
+                if (slot.pool_id != 0 && !slot.lent) give_back(slot.pool_id, slot.block);
                 slot = {};
             }
         }
     };
 
+    /// What is found comes first from now on, so that a pool which is used no more is in nobody's way.
+    [[gnu::noinline]] static Block* take_elsewhere(std::uint64_t id) noexcept {
+        for (auto& slot : slots_) {
+            if (slot.pool_id != id || slot.lent) continue;
+            std::swap(slot, slots_[0]);
+            slots_[0].lent = true;
+            return slots_[0].block;
+        }
+        return nullptr;
+    }
+    [[gnu::noinline]] static bool keep_elsewhere(std::uint64_t id, Block* block) noexcept {
+        if (over_) return false;
+        for (auto& slot : slots_) {
+            if (slot.pool_id == 0 || slot.pool_id == id) {
+                if (slot.pool_id == id && !slot.lent) return false;
+                slot = {id, block};
+                arm();
+                return true;
+            }
+        }
+        // All slots belong to other pools, maybe dead ones: one of them has to go.
+        auto const victim = std::exchange(slots_[id % slots_.size()], {id, block});
+        if (!victim.lent) give_back(victim.pool_id, victim.block);
+        return true;
+    }
     static void arm() noexcept {
         if (armed_) return;  // spares the fast path the guard of a thread_local with a destructor
         static thread_local janitor at_thread_end;
