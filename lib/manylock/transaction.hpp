@@ -162,6 +162,7 @@ private:
 
     [[nodiscard]] bool acquired_at_once(lock_type& lock) noexcept;
     [[nodiscard]] bool shared_at_once(lock_type& lock) noexcept;
+    [[nodiscard, gnu::noinline]] bool reads_already(lock_type& lock) noexcept { return block_->holds.find(&lock) != nullptr; }
     [[nodiscard]] bool added_as_reader(lock_type& lock, detail::hold<Config>& entry) noexcept;
     [[nodiscard]] bool joined_distributed(lock_type& lock, detail::hold<Config>& entry, std::uintptr_t rank) noexcept;
     [[gnu::noinline]] acquire_result acquire_with(lock_type& lock, mode m, limits const& l);

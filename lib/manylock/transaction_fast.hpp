@@ -10,7 +10,7 @@ namespace manylock {
 
 /// The inlined fast path: a free lock, room in the first entries, nothing to check.
 template <class Config>
-bool basic_transaction<Config>::acquired_at_once(lock_type& lock) noexcept {
+[[gnu::always_inline]] inline bool basic_transaction<Config>::acquired_at_once(lock_type& lock) noexcept {
     if constexpr (checks_enabled) {
         return false;
     } else if constexpr (Config::needs.umbrella) {
@@ -34,7 +34,7 @@ bool basic_transaction<Config>::acquired_at_once(lock_type& lock) noexcept {
 
 /// The same in shared mode.
 template <class Config>
-bool basic_transaction<Config>::shared_at_once(lock_type& lock) noexcept {
+[[gnu::always_inline]] inline bool basic_transaction<Config>::shared_at_once(lock_type& lock) noexcept {
     if constexpr (checks_enabled || Config::needs.umbrella) {
         (void)lock;
         return false;
@@ -43,7 +43,7 @@ bool basic_transaction<Config>::shared_at_once(lock_type& lock) noexcept {
         auto* const entry = me.holds.first_free();
         if (entry == nullptr || me.poisoned) return false;
         // Only if somebody reads already can one of the readers be ourselves.
-        if (!lock.free_of_readers() && me.holds.find(&lock) != nullptr) return false;
+        if (!lock.free_of_readers() && reads_already(lock)) return false;
         if constexpr (Config::distributed_readers) return joined_distributed(lock, *entry, 0);
         if (!added_as_reader(lock, *entry)) return false;
         note_rank(*entry, lock, 0);
