@@ -222,7 +222,7 @@ bool manylock::detail::evaluation<manylock::detail::wounds_for_itself_only_confi
 }
 MANYLOCK_PLANT(wounds_for_itself_only, wound_wait,
                "decision 3: who queues behind a waiter that holds nothing must wound in its place",
-               "C-CA|CBa|aB")
+               "aB|C-CA|CBa")
 
 MANYLOCK_MUTANT(wounds_without_waking, wound_wait)
 template <>
