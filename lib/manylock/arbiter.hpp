@@ -188,7 +188,7 @@ private:
         return result;
     }
     /// Spins, looks for a cycle, yields, parks: in this order, so that what a walk would find does not
-    /// wait for a scheduler, and short holds cost no walk. Every step polls every signal.
+    /// wait for a scheduler, and short holds cost no walk. Once more after each poke. Every step polls every signal.
     static acquire_result wait_for_outcome(shared_state& shared, block& me, request_type const& r) {
         pause_until_signal(me);
         bool walked = !Config::needs.held_list;  // one that holds nothing may bar those behind it
@@ -204,6 +204,8 @@ private:
                 if (takes_open_lock(me, r)) return status::granted;
                 auto const result = look_again(shared, me, r, late, cancelled);
                 if (result.what() != status::busy) return result;
+                pause_until_signal(me);  // whoever was faster may be done soon
+                yielded = false;
             } else if (!walked) {
                 walked = true;
                 if (must_restart_after_walk(shared, me, r)) {
