@@ -6,6 +6,8 @@ import csv
 import json
 import os
 import pathlib
+import platform
+import re
 import subprocess
 import sys
 
@@ -79,3 +81,29 @@ def table(head, lines, text=1, say=print):
 
 def gnuplot(lines):
     subprocess.run(["gnuplot"], input="\n".join(lines) + "\n", text=True, check=True)
+
+
+def write(name, lines):
+    """Writes a page beside OUT."""
+    path = out.parent / name
+    path.write_text("\n".join(lines).rstrip() + "\n")
+    print(f"wrote {path}", file=sys.stderr)
+
+
+# --- where it was measured ---------------------------------------------------------------------------
+
+def first(pattern, text, otherwise="unknown"):
+    found = re.search(pattern, text, re.M)
+    return found.group(1).strip() if found else otherwise
+
+
+def provenance(cache):
+    """What was built, by its CMakeCache.txt, and the machine."""
+    def said(*command):
+        return subprocess.run(command, capture_output=True, text=True).stdout
+    built, processor = cache.read_text(), said("lscpu")
+    version = said(first(r"^CMAKE_CXX_COMPILER:\w+=(.*)$", built, "c++"), "--version").splitlines()
+    return {"compiler": version[0] if version else "unknown", "flags": first(r"^CMAKE_CXX_FLAGS_RELEASE:\w+=(.*)$", built),
+            "cpu": first(r"^Model name:(.*)$", processor), "cores": len(os.sched_getaffinity(0)),
+            "caches": ", ".join(f"{c} " + first(rf"^{c} cache:(.*)$", processor) for c in ("L1d", "L2", "L3")),
+            "kernel": platform.release()}

@@ -72,6 +72,15 @@ all_were_there() {
     [[ -z $left ]] || refuse "--only: there is no run $left"
 }
 
+# TARGET...: builds benchmarks into $build, and says in $commit what they were built of.
+build=build/release
+commit=unknown
+build_bench() {
+    cmake --preset release -DMANYLOCK_BUILD_BENCH=ON >&2
+    cmake --build "$build" --target "$@" >&2
+    commit=$(git describe --always --dirty --abbrev=12 --exclude "*" || echo unknown)  # before the files change
+}
+
 # ARGUMENT...: runs the Python program on standard input, which finds OUT as its first argument, those given behind it.
 # Without bytecode, which would lie in the sources.
 page() { PYTHONPATH=$pages${PYTHONPATH:+:$PYTHONPATH} SCRIPT=$script python3 -B - "$out" "$@"; }
