@@ -36,7 +36,8 @@ std::vector<policy_simulator const*> limited_simulators() {
     static plain_lock_simulator<stress::cycle_detection_10> const limit_10;
     static plain_lock_simulator<stress::cycle_detection_50> const limit_50;
     static plain_lock_simulator<stress::cycle_detection_200> const limit_200;
-    return {&limit_8, &limit_10, &limit_50, &limit_200};
+    static plain_lock_simulator<stress::cycle_detection_4096> const limit_4096;
+    return {&limit_8, &limit_10, &limit_50, &limit_200, &limit_4096};
 }
 
 }  // namespace manylock::simulate

@@ -200,11 +200,12 @@ TEST_SUITE("simulate/wait_for_graph") {
     TEST_CASE_TEMPLATE("a search that follows few edges finds the shortest cycle of the whole graph", Policy,
                        policies::wound_wait, policies::wait_die, policies::cycle_detection, policies::lock_ordering) {
         comparison all;
-        for (auto const& [readers, upgraders] : std::map<int, int>{{0, 0}, {40, 0}, {70, 10}, {80, 0}}) {
-            for (unsigned seed = 1; seed <= 2; ++seed) {
+        for (auto const& mix : std::map<int, int>{{40, 0}, {70, 10}, {80, 0}}) {
+            auto const readers = mix.first;  // not a binding: clang++ does not capture those
+            for (unsigned seed = 1; seed <= (Policy::needs.held_list ? 3 : 1); ++seed) {  // it alone has victims
                 CAPTURE(seed);
                 CAPTURE(readers);
-                auto const o = transactions_at_random<Policy>(seed, 32, readers, upgraders);
+                auto const o = transactions_at_random<Policy>(seed, 32, readers, mix.second);
                 CHECK(o.different == 0);
                 all.searches += o.searches;
                 all.cycles += o.cycles;

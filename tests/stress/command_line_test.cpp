@@ -33,7 +33,7 @@ std::vector<std::string> policy_names() {
 std::vector<std::string> policies_for(std::string const& workload) {
     auto names = policy_names();
     if (workload == "vma_mix" || workload == "giant_vma") {
-        for (auto const* limit : {"8", "10", "50", "200"})
+        for (auto const* limit : {"8", "10", "50", "200", "4096"})
             std::erase(names, std::string("cycle_detection_") + limit);
     }
     return names;
