@@ -83,6 +83,27 @@ def gnuplot(lines):
     subprocess.run(["gnuplot"], input="\n".join(lines) + "\n", text=True, check=True)
 
 
+def panels(svg, policies, ylabel, drawn, *settings, colours=("#000000", "#d62728", "#ff7f0e", "#1f77b4", "#2ca02c", "#9467bd")):
+    """Two panels side by side over simulated cores, a line a policy. drawn: title, cores, value(policy, cores) of each."""
+    script = ["set terminal svg size 900,360 font 'sans,11' background 'white'", f"set output '{out / svg}'", "set multiplot layout 1,2",
+              "set grid ytics", "set xlabel 'cores (simulated)'", f"set ylabel '{ylabel}'", "set key top left", *settings]
+    for title, cores, value in drawn:
+        script.append(f"set title '{title}'")
+        for i, policy in enumerate(policies):
+            script += [f"$d{i} << EOD", *(f"{c} {value(policy, c)}" for c in cores), "EOD"]
+        script.append("plot " + ", ".join(f"$d{i} with linespoints lw 2 pt {i + 4} lc rgb '{colours[i]}' title '{policy.replace('_', ' ')}'"
+                                          for i, policy in enumerate(policies)))
+    gnuplot(script)
+
+
+def write_csv(name, head, rows):
+    """Writes OUT/name, which load() reads."""
+    with open(out / name, "w", newline="") as file:
+        written = csv.writer(file, lineterminator="\n")
+        written.writerow(head)
+        written.writerows(rows)
+
+
 def write(name, lines):
     """Writes a page beside OUT."""
     path = out.parent / name
