@@ -146,7 +146,7 @@ public:
     public:
         ~fallback_guard() {
             if constexpr (config::needs.umbrella) {
-                detail::arbiter<config>::release_single(core_.umbrella);
+                detail::giving_back<config>::release_single(core_.umbrella);
             }
         }
         fallback_guard(fallback_guard const&) = delete;

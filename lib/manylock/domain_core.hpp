@@ -8,9 +8,9 @@
 #include <set>
 #include <string>
 
-#include <manylock/arbiter.hpp>
+#include <manylock/engine/admission.hpp>
 #include <manylock/event.hpp>
-#include <manylock/marked_lock.hpp>
+#include <manylock/engine/marked_lock.hpp>
 
 namespace manylock::detail {
 
@@ -101,10 +101,8 @@ struct domain_core {
     /// The last single-object reader has left an object that the umbrella's holder wants to mark.
     void wake_marker() noexcept {
         // acquire; pairs with the exchange by which the holder took the umbrella
-        auto const w = umbrella.word_.load(platform::acquire);
-        if ((w & word::exclusive) != 0) {
-            word::pointer<control_block<Config>>(w)->park.deliver(signal::poke);
-        }
+        lock_word const w{umbrella.word_.load(platform::acquire)};
+        if (w.is_exclusive()) w.exclusive_holder<control_block<Config>>()->park.deliver(signal::poke);
     }
 
 private:

@@ -52,8 +52,8 @@ acquire_result domain<Policy, Options, Platform>::wait_for_read(queued_lock<conf
             pool.give_back(me);
         }
     } const block{core_.shared.pool};
-    detail::request<config> const r{.lock = lock, .wanted = mode::shared, .section = section};
-    auto const answer = detail::arbiter<config>::acquire(core_.shared, block.me, r);  // may throw
+    detail::request<config> const r{.lock = lock, .wanted = mode::shared, .patience = {.section = section}};
+    auto const answer = detail::admission<config>::acquire(core_.shared, block.me, r);  // may throw
     if (fallback) block.me.count.add(counter::fallbacks);
     return answer;
 }
@@ -71,7 +71,7 @@ read_status domain<Policy, Options, Platform>::try_enter_read(lock_type& lock) {
         }
         return read_status::busy;
     } else {
-        if (lock.try_add_reader(detail::arbiter<config>::single_unit)) [[likely]] {
+        if (lock.try_add_reader(detail::holders<config>::single_unit)) [[likely]] {
             return read_status::fast;
         }
         return lock.detached() ? read_status::stale : read_status::busy;
@@ -115,7 +115,7 @@ void domain<Policy, Options, Platform>::leave_read(lock_type& lock) noexcept {
     if constexpr (config::needs.umbrella) {
         if (lock.leave()) core_.wake_marker();
     } else {
-        detail::arbiter<config>::release_single(lock);
+        detail::giving_back<config>::release_single(lock);
     }
 }
 

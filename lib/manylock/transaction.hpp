@@ -11,9 +11,9 @@
 #include <utility>
 #include <vector>
 
-#include <manylock/arbiter.hpp>
+#include <manylock/engine/admission.hpp>
 #include <manylock/event.hpp>
-#include <manylock/marked_lock.hpp>
+#include <manylock/engine/marked_lock.hpp>
 
 namespace manylock {
 
@@ -61,15 +61,15 @@ public:
     /// As acquire, for a lock found by lock-free lookup inside `section`, which is left before waiting
     /// (and then stays left; otherwise it stays entered).
     acquire_result acquire_found(lock_type& lock, mode m, read_section& section, std::uintptr_t rank) {
-        return acquire_with(lock, m, {.rank = rank, .section = &section});
+        return acquire_with(lock, m, {.patience = {.section = &section}, .rank = rank});
     }
     /// Never waits: busy if the lock cannot be had now. No deadlock logic, so no restart of its own.
     acquire_result try_acquire(lock_type& lock, mode m = mode::exclusive) {
-        return acquire_with(lock, m, {.may_wait = false});
+        return acquire_with(lock, m, {.patience = {.may_wait = false}});
     }
     /// As acquire; timed_out after `deadline` has passed, with nothing changed.
     acquire_result acquire_until(lock_type& lock, mode m, time_point deadline) {
-        return acquire_with(lock, m, {.deadline = &deadline});
+        return acquire_with(lock, m, {.patience = {.deadline = &deadline}});
     }
     template <class Rep, class Period>
     acquire_result acquire_for(lock_type& lock, mode m, std::chrono::duration<Rep, Period> time) {
@@ -149,14 +149,11 @@ public:
 
 private:
     using block = detail::control_block<Config>;
-    using arbiter = detail::arbiter<Config>;
+    using holding = detail::holders<Config>;
+    using giving = detail::giving_back<Config>;
     struct limits {
-        bool may_wait = true;
+        detail::patience<platform> patience{};
         std::uintptr_t rank = 0;
-        time_point const* deadline = nullptr;
-        bool (*cancelled)(void const*) noexcept = nullptr;
-        void const* cancel_token = nullptr;
-        read_section* section = nullptr;
         bool rejoining = false;  ///< rollback's own: a stale lock is no further restart
     };
 

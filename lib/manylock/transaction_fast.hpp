@@ -56,10 +56,10 @@ template <class Config>
 template <class Config>
 bool basic_transaction<Config>::added_as_reader(lock_type& lock, detail::hold<Config>& entry) noexcept {
     if constexpr (Config::known_readers) {
-        return arbiter::try_link_reader(lock, *block_, entry);
+        return holding::try_link_reader(lock, *block_, entry);
     } else {
         (void)entry;
-        return lock.try_add_reader(detail::word::payload_one);
+        return lock.try_add_reader(detail::lock_word::counted_one);
     }
 }
 
@@ -70,7 +70,7 @@ bool basic_transaction<Config>::joined_distributed(lock_type& lock, detail::hold
     if constexpr (Config::distributed_readers) {
         auto& holds = block_->holds;
         holds.append(entry, entry.distributed_hold_of(&lock));
-        // (D1) full fence; partner: the one in arbiter::count_distributed.
+        // (D1) full fence; partner: the one in holders::count_distributed.
         //   this: [W] our list          | other: [W] the lock's word
         //             fence             |            fence
         //         [R] the lock's word   |        [R] all lists

@@ -69,17 +69,13 @@ acquire_result basic_transaction<Config>::acquire_contended(lock_type& lock, mod
         auto const rank = core_->rank_of(lock, l.rank);
         detail::request<Config> const r{.lock = lock,
                                         .wanted = m,
-                                        .held = held,
-                                        .entry = &entry,
-                                        .holding = me.holds.held() > 0,
-                                        .may_wait = l.may_wait,
+                                        .upgraded = held,
+                                        .slot = &entry,
+                                        .restartable = me.holds.held() > 0,
                                         .in_order = held == nullptr && rank > me.highest_rank,
-                                        .deadline = l.deadline,
-                                        .cancelled = l.cancelled,
-                                        .cancel_token = l.cancel_token,
-                                        .section = l.section,
+                                        .patience = l.patience,
                                         .pin = &pin_};
-        auto const answer = arbiter::acquire(core_->shared, me, r);
+        auto const answer = detail::admission<Config>::acquire(core_->shared, me, r);
         if (answer) {
             if (held != nullptr) {
                 held->set(&lock, m);
@@ -104,10 +100,9 @@ acquire_result basic_transaction<Config>::acquire(lock_type& lock, mode m, std::
     std::stop_callback<decltype(wake)> const on_stop{token, wake};
     return acquire_with(
         lock, m,
-        {.cancelled = [](void const* t) noexcept {
-             return static_cast<std::stop_token const*>(t)->stop_requested();
-         },
-         .cancel_token = &token});
+        {.patience = {.cancelled =
+                          [](void const* t) noexcept { return static_cast<std::stop_token const*>(t)->stop_requested(); },
+                      .cancel_token = &token}});
 }
 
 template <class Config>
@@ -159,11 +154,11 @@ template <class Config>
     if (m == mode::exclusive) {
         if (lock.try_release_exclusive(me)) [[likely]] return;
     } else if constexpr (Config::known_readers) {
-        if (arbiter::try_unlink_reader(lock, entry)) [[likely]] return;
+        if (holding::try_unlink_reader(lock, entry)) [[likely]] return;
     } else {
-        if (lock.try_remove_reader(detail::word::payload_one)) [[likely]] return;
+        if (lock.try_remove_reader(detail::lock_word::counted_one)) [[likely]] return;
     }
-    arbiter::release(lock, m, &entry);
+    giving::release(lock, m, &entry);
 }
 
 template <class Config>
@@ -193,7 +188,7 @@ void basic_transaction<Config>::detach(lock_type& lock) {
     if constexpr (Config::needs.umbrella) {
         lock.set_detached();
     } else {
-        arbiter::detach(lock);
+        giving::detach(lock);
     }
 }
 
@@ -261,7 +256,7 @@ void basic_transaction<Config>::rollback() {
         if (lock != nullptr) {
             limits l{.rank = me.contending_rank, .rejoining = true};
             if constexpr (std::is_base_of_v<read_section, typename platform::restart_pin>) {
-                l.section = &pin_;
+                l.patience.section = &pin_;
             }
             // Nothing is held, so it waits and can only be granted, or find the object gone.
             (void)acquire_with(*lock, me.contending_mode, l);

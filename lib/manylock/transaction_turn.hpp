@@ -17,10 +17,10 @@ bool basic_transaction<Config>::await_turn() {
         if (me.has_turn || me.restarts < Config::knobs.patience) return false;
         pin_.leave();  // nothing may be kept alive through so long a wait
         if (!core_->turn.try_exclusive(me)) {
-            (void)arbiter::acquire(core_->shared, me,
+            (void)detail::admission<Config>::acquire(core_->shared, me,
                                    {.lock = core_->turn,
                                     .wanted = mode::exclusive,
-                                    .entry = &me.holds.reserve()});  // holds nothing: it is granted
+                                    .slot = &me.holds.reserve()});  // holds nothing: it is granted
         }
         me.has_turn = true;
         return true;
@@ -35,7 +35,7 @@ void basic_transaction<Config>::end_turn() noexcept {
         auto& me = *block_;
         if (!std::exchange(me.has_turn, false)) return;
         if (!core_->turn.try_release_exclusive(me)) {
-            arbiter::release(core_->turn, mode::exclusive, nullptr);
+            giving::release(core_->turn, mode::exclusive, nullptr);
         }
     }
 }

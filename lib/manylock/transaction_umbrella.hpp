@@ -15,13 +15,9 @@ acquire_result basic_transaction<Config>::acquire_marked(lock_type& lock, mode m
             if (!core_->umbrella.try_exclusive(me)) {
                 detail::request<Config> const r{.lock = core_->umbrella,
                                                 .wanted = mode::exclusive,
-                                                .entry = &me.holds.reserve(),
-                                                .may_wait = l.may_wait,
-                                                .deadline = l.deadline,
-                                                .cancelled = l.cancelled,
-                                                .cancel_token = l.cancel_token,
-                                                .section = l.section};
-                if (auto const answer = arbiter::acquire(core_->shared, me, r); !answer) return answer;
+                                                .slot = &me.holds.reserve(),
+                                                .patience = l.patience};
+                if (auto const answer = detail::admission<Config>::acquire(core_->shared, me, r); !answer) return answer;
             }
             me.under_umbrella = true;
         }
@@ -56,21 +52,21 @@ bool basic_transaction<Config>::drain_readers(lock_type& lock, limits const& l, 
     bool done = false;
     for (unsigned looks = 0;; ++looks) {
         me.park.reset();  // before the look: a reader that leaves after it wakes us
-        if (done = lock.drained(); done || !l.may_wait) break;
+        if (done = lock.drained(); done || !l.patience.may_wait) break;
         if (looks < Config::knobs.spin_limit) {
             platform::pause();
             continue;
         }
         failure = status::timed_out;
-        if (l.deadline != nullptr && platform::now() >= *l.deadline) break;
+        if (l.patience.is_late()) break;
         failure = status::cancelled;
-        if (l.cancelled != nullptr && l.cancelled(l.cancel_token)) break;
+        if (l.patience.is_cancelled()) break;
         if (looks < Config::knobs.spin_limit + Config::knobs.yield_limit) {
             platform::yield();
             continue;
         }
         me.count.add(counter::parks);
-        me.park.wait(l.deadline);
+        me.park.wait(l.patience.deadline);
     }
     if (!done) lock.cancel_mark();
     me.count.add(counter::wait_ns, platform::ns_between(begin, platform::now()));
@@ -86,7 +82,7 @@ void basic_transaction<Config>::drop_umbrella() noexcept {
     // release: who reads the new number sees what we did to every object we had marked
     core_->sequence.store(core_->sequence.load(platform::relaxed) + 1, platform::release);
     if (!core_->umbrella.try_release_exclusive(me)) {
-        arbiter::release(core_->umbrella, mode::exclusive, nullptr);
+        giving::release(core_->umbrella, mode::exclusive, nullptr);
     }
 }
 

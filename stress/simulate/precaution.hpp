@@ -4,7 +4,7 @@
 // looking costs no virtual time, so the answer is exact; only a simulator can give it.
 #pragma once
 
-#include <manylock/arbiter.hpp>
+#include <manylock/engine/admission.hpp>
 
 #include "machine.hpp"
 #include "wait_for_graph.hpp"
@@ -20,7 +20,7 @@ class precaution_onlooker {
 public:
     static void refused(shared_state& shared, block& me, detail::request<Config> const& r) {
         machine::quiet const nobody_moves;
-        wait_for_graph<Config> graph{shared, me, r.lock, r.wanted, r.held != nullptr};
+        wait_for_graph<Config> graph{shared, me, r.lock, r.wanted, r.is_upgrade()};
         meter().tag(me.number, graph.shortest_cycle());
     }
     static void leaves_queue(shared_state& shared, block& me) {

@@ -10,7 +10,7 @@
 #include <boost/graph/breadth_first_search.hpp>
 #include <boost/graph/graph_traits.hpp>
 
-#include <manylock/arbiter.hpp>
+#include <manylock/engine/conflicts.hpp>
 
 namespace manylock::simulate {
 
@@ -22,8 +22,10 @@ namespace manylock::simulate {
 ///        ahead waits for (who is ahead of an upgrade upgrades too, and so is a holder); of the exclusive waiters ahead of
 ///        a shared one the last waits for all whom the others wait for.
 template <class Config>
-class wait_for_graph : detail::evaluation<Config> {
-    using base = detail::evaluation<Config>;
+class wait_for_graph {
+    using queue = detail::wait_queue<Config>;
+    using holding = detail::holders<Config>;
+    using rules = detail::conflicts<Config>;
     using block = detail::control_block<Config>;
     using lock_type = queued_lock<Config>;
     using shared_state = detail::arbitration<Config>;
@@ -40,7 +42,7 @@ public:
     wait_for_graph(shared_state& shared, block& root, lock_type& wanted, mode m, bool upgrade)
         : shared_{shared}, root_{root}, wanted_{wanted}, mode_{m}, upgrade_{upgrade} {}
     wait_for_graph(shared_state& shared, block& queued)
-        : wait_for_graph{shared, queued, *queued.wait_lock.load(relaxed), base::mode_of(queued),
+        : wait_for_graph{shared, queued, *queued.wait_lock.load(relaxed), queue::mode_of(queued),
                          queued.wait_upgrade} {}
 
     /// In transactions; 0: there is none.
@@ -123,13 +125,13 @@ private:
         bool const is_root = &b == &root_;
         if (!is_root && !waits_now(b)) return;
         auto const& lock = is_root ? wanted_ : *b.wait_lock.load(relaxed);
-        auto const m = is_root ? mode_ : base::mode_of(b);
+        auto const m = is_root ? mode_ : queue::mode_of(b);
         for_each_holder(lock, b, m, f);
         if (!is_root && &lock == &wanted_ && is_behind_root(b, m)) f(root_);
         if (m == mode::exclusive) return;
         block* last = nullptr;
-        base::for_each_ahead(lock, b, is_root ? upgrade_ : b.wait_upgrade, [&](block& ahead) {
-            if (!compatible(base::mode_of(ahead), m) && !ahead.is_victim()) last = &ahead;
+        rules::for_each_ahead(lock, b, is_root ? upgrade_ : b.wait_upgrade, [&](block& ahead) {
+            if (!compatible(queue::mode_of(ahead), m) && !ahead.is_victim()) last = &ahead;
             return true;
         });
         if (last != nullptr) f(*last);
@@ -138,9 +140,9 @@ private:
     [[nodiscard]] static bool waits_now(block& b) {
         if (!b.queued() || b.is_victim()) return false;
         auto const& lock = *b.wait_lock.load(relaxed);
-        if ((base::look_at_word(lock) & detail::word::latch) == 0) return true;
-        auto const* other = base::first(lock);
-        while (other != nullptr && other != &b) other = base::next(*other);
+        if (!queue::look_at_word(lock).is_latched()) return true;
+        auto const* other = queue::first(lock);
+        while (other != nullptr && other != &b) other = queue::next(*other);
         return other != nullptr;
     }
     template <class F>
@@ -148,14 +150,13 @@ private:
         auto const others = [&](block& holder) {
             if (&holder != &b) f(holder);
         };
-        auto const w = base::look_at_word(lock);
-        bool const exclusive = (w & detail::word::exclusive) != 0;
-        if (exclusive) return base::for_each_known_holder(w, others);
-        if (compatible(mode::shared, m) || detail::word::is_free(w)) return;
+        auto const w = queue::look_at_word(lock);
+        if (w.is_exclusive()) return holding::for_each_known(w, others);
+        if (compatible(mode::shared, m) || w.is_free()) return;
         // Once is enough: whoever is met first is nearest. The root leaves itself out, whom others may have to meet.
         if (&b != &root_ && !memory_.read.insert(&lock).second) return;
-        if constexpr (Config::known_readers) base::for_each_known_holder(w, others);
-        if (Config::known_readers && (w & detail::word::distributed) == 0) return;
+        if constexpr (Config::known_readers) holding::for_each_known(w, others);
+        if (Config::known_readers && !w.is_distributed()) return;
         shared_.pool.for_each_at_standstill([&](block& holder) {
             if (&holder != &root_ && !waits_now(holder)) return;  // it has no edges
             auto const* const held = holder.holds.find(&lock);
@@ -166,7 +167,7 @@ private:
     [[nodiscard]] bool is_behind_root(block const& b, mode m) const {
         if (compatible(mode_, m)) return false;
         bool behind = true;
-        base::for_each_ahead(wanted_, root_, upgrade_, [&](block const& ahead) {
+        rules::for_each_ahead(wanted_, root_, upgrade_, [&](block const& ahead) {
             behind = &ahead != &b;
             return behind;
         });

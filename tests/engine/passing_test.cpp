@@ -78,7 +78,7 @@ struct situation {
     }
     [[nodiscard]] unsigned misses(lock_type& lock) {
         auto const w = queue::latch(lock);
-        unsigned const n = queue::first(lock)->wait_misses;
+        unsigned const n = queue::first(lock)->wait_passes;
         queue::unlatch(lock, w);
         return n;
     }

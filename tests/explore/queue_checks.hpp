@@ -23,7 +23,7 @@ template <class Domain>
     using queue = manylock::detail::wait_queue<typename Domain::config>;
     std::vector<queued_request> all;
     for (auto* b = queue::first(lock); b != nullptr; b = queue::next(*b)) {
-        if (b->wait_holding && !compatible(queue::mode_of(*b), m)) {
+        if (b->wait_restartable && !compatible(queue::mode_of(*b), m)) {
             all.push_back({b, b->wait.load(Domain::platform::relaxed)});  // relaxed: nothing moves
         }
     }

@@ -1,5 +1,5 @@
 // A random situation of many transactions that hold locks and wait for locks, on one thread:
-// requests are queued as the arbiter queues them, but nobody sleeps. Beside the engine's state
+// requests are queued as the engine queues them, but nobody sleeps. Beside the engine's state
 // stands the test's own book, from which the edges follow by the definition alone.
 #pragma once
 
@@ -27,7 +27,7 @@ public:
     using config = typename domain_type::config;
     using block = manylock::detail::control_block<config>;
     using queue = manylock::detail::wait_queue<config>;
-    using arbiter = manylock::detail::arbiter<config>;
+    using rules = manylock::detail::conflicts<config>;
     using lock_type = typename domain_type::lock_type;
 
     struct wait {
@@ -54,7 +54,7 @@ public:
         std::vector<std::size_t> order(count);
         for (std::size_t i = 0; i < count; ++i) order[i] = i;
         std::shuffle(order.begin(), order.end(), random_);
-        for (auto const i : order) arbiter::ensure_stamp(d.core().shared, *actors_[i].who);
+        for (auto const i : order) rules::ensure_stamp(d.core().shared, *actors_[i].who);
 
         usable_ = 2 + below(locks.size() - 1);
         auto const shared_percent = below(101);
@@ -119,7 +119,7 @@ public:
     /// Does what a granted transaction does when it wakes up.
     void take_grant(actor& a) {
         auto& lock = locks_[a.waits->lock];
-        a.who->holds.push(*a.who->wait_entry, &lock, a.waits->wanted);
+        a.who->holds.push(*a.who->wait_hold, &lock, a.waits->wanted);
         a.holds[a.waits->lock] = a.waits->wanted;
         a.waits.reset();
     }
@@ -162,8 +162,8 @@ private:
         auto* const held = a.who->holds.find(&lock);
         a.who->wait_mode.store(m);
         a.who->wait_upgrade = held != nullptr;
-        a.who->wait_holding = a.who->holds.held() > 0;
-        a.who->wait_entry = held != nullptr ? held : &a.who->holds.reserve();
+        a.who->wait_restartable = a.who->holds.held() > 0;
+        a.who->wait_hold = held != nullptr ? held : &a.who->holds.reserve();
         queue::enqueue(lock, *a.who);
         queue::unlatch(lock, w);
         a.waits = wait{i, m, held != nullptr};

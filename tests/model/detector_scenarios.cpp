@@ -131,8 +131,8 @@ struct one_step : world<cycle_detection, platform_rcu> {
     static void put(block& who, lock_type& lock, mode m) {
         auto const w = queue::latch(lock);
         who.wait_mode.store(m, order::release);
-        who.wait_entry = &who.holds.reserve();
-        who.wait_holding = true;
+        who.wait_hold = &who.holds.reserve();
+        who.wait_restartable = true;
         queue::enqueue(lock, who);
         queue::unlatch(lock, w);
     }

@@ -89,7 +89,7 @@ static broken<omissions{.chooses = false}> const all_abort{
 
 MANYLOCK_MUTANT(never_walks, cycle_detection)
 template <>
-bool manylock::detail::arbiter<manylock::detail::never_walks_config>::must_restart_after_walk(
+bool manylock::detail::waiting<manylock::detail::never_walks_config>::must_restart_after_walk(
     shared_state&, block&, request_type const&) {
     return false;
 }
@@ -146,7 +146,7 @@ MANYLOCK_PLANT(acts_on_stale_chains, cycle_detection,
 MANYLOCK_MUTANT(gives_up_while_one_chooses, cycle_detection)
 template <>
 manylock::acquire_result
-manylock::detail::arbiter<manylock::detail::gives_up_while_one_chooses_config>::give_up(
+manylock::detail::waiting<manylock::detail::gives_up_while_one_chooses_config>::give_up(
     shared_state& shared, block& me, request_type const& r, acquire_result result) noexcept {
     return leave(shared, me, r, result);
 }

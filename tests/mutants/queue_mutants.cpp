@@ -26,28 +26,28 @@ MANYLOCK_PLANT(youngest_first, wound_wait, "ages compared the wrong way round (s
 MANYLOCK_MUTANT(forgets_the_waiters_bit, wound_wait)
 template <>
 void manylock::detail::wait_queue<manylock::detail::forgets_the_waiters_bit_config>::unlatch(
-    lock_type& lock, word::type w) noexcept {
-    lock.word_.store(w & ~word::waiters, platform::release);
+    lock_type& lock, lock_word w) noexcept {
+    lock.word_.store(w.without_waiters().bits, platform::release);
 }
 MANYLOCK_PLANT(forgets_the_waiters_bit, wound_wait,
                "waiters flag cleared with a non-empty list: release finds nobody to wake", "A|A")
 
 MANYLOCK_MUTANT(readers_bar_nobody, wound_wait)
 template <>
-bool manylock::detail::wait_queue<manylock::detail::readers_bar_nobody_config>::blocked_by_holders(
-    word::type w, block const&, mode, bool, bool) noexcept {
-    return (w & word::exclusive) != 0;
+bool manylock::detail::holders<manylock::detail::readers_bar_nobody_config>::are_in_the_way(
+    lock_word w, block const&, mode, bool, bool) noexcept {
+    return w.is_exclusive();
 }
 MANYLOCK_PLANT(readers_bar_nobody, wound_wait, "a writer joins readers", "a|A")
 
 MANYLOCK_MUTANT(waits_for_its_own_hold, cycle_detection)
 template <>
-bool manylock::detail::wait_queue<
-    manylock::detail::waits_for_its_own_hold_config>::blocked_by_holders(word::type w, block const&,
+bool manylock::detail::holders<
+    manylock::detail::waits_for_its_own_hold_config>::are_in_the_way(lock_word w, block const&,
                                                                          mode wanted, bool,
                                                                          bool) noexcept {
-    if ((w & word::exclusive) != 0) return true;
-    return wanted == mode::exclusive && word::count(w) > 0;
+    if (w.is_exclusive()) return true;
+    return wanted == mode::exclusive && w.counted_readers() > 0;
 }
 MANYLOCK_PLANT(waits_for_its_own_hold, cycle_detection,
                "six lock: own extra reads must be subtracted before an upgrade", "aA")
@@ -55,20 +55,20 @@ MANYLOCK_PLANT(waits_for_its_own_hold, cycle_detection,
 // --- granting ----------------------------------------------------------------------------------------
 MANYLOCK_MUTANT(hands_nothing_on, no_wait)
 template <>
-void manylock::detail::evaluation<manylock::detail::hands_nothing_on_config>::hand_on(
-    lock_type& lock, word::type w) noexcept {
-    base::unlatch(lock, w);
+void manylock::detail::giving_back<manylock::detail::hands_nothing_on_config>::serve(
+    lock_type& lock, lock_word w) noexcept {
+    queue::unlatch(lock, w);
 }
 MANYLOCK_PLANT(hands_nothing_on, no_wait, "a release that wakes nobody", "A|A")
 
 MANYLOCK_MUTANT(grants_out_of_turn, cycle_detection)
 template <>
-manylock::detail::word::type
+manylock::detail::lock_word
 manylock::detail::wait_queue<manylock::detail::grants_out_of_turn_config>::grant(
-    lock_type& lock, word::type w, leavers& granted) noexcept {
+    lock_type& lock, lock_word w, leavers& granted) noexcept {
     for (auto* b = first(lock); b != nullptr;) {
         auto* const following = next(*b);
-        if (!blocked_by_holders(w, *b, mode_of(*b), b->wait_upgrade, b->wait_entry == nullptr)) {
+        if (!is_held_up(w, *b, mode_of(*b))) {
             w = admit(lock, w, *b);
             granted.add(*b);
         }
@@ -82,7 +82,7 @@ MANYLOCK_PLANT(grants_out_of_turn, cycle_detection,
 
 MANYLOCK_MUTANT(barges_past_the_queue, wound_wait)
 template <>
-bool manylock::detail::evaluation<manylock::detail::barges_past_the_queue_config>::blocked_by_queue(
+bool manylock::detail::conflicts<manylock::detail::barges_past_the_queue_config>::waiters_are_in_the_way(
     lock_type const&, block const&, mode, bool) noexcept {
     return false;
 }
@@ -102,19 +102,19 @@ MANYLOCK_PLANT(passes_everybody, wound_wait,
 
 MANYLOCK_MUTANT(stays_awake, no_wait)
 template <>
-bool manylock::detail::arbiter<manylock::detail::stays_awake_config>::takes_open_lock(
+bool manylock::detail::waiting<manylock::detail::stays_awake_config>::takes_open_lock(
     block& me, request_type const& r) noexcept {
-    auto w = base::latch(r.lock);
+    auto w = queue::latch(r.lock);
     if (!me.queued()) {
-        base::unlatch(r.lock, w);
+        queue::unlatch(r.lock, w);
         return false;
     }
-    if (!word::is_free(w)) {
-        base::hand_on(r.lock, w);
+    if (!w.is_free()) {
+        giving::serve(r.lock, w);
         return false;
     }
-    w = base::admit(r.lock, w, me);
-    base::hand_on(r.lock, w);
+    w = queue::admit(r.lock, w, me);
+    giving::serve(r.lock, w);
     return true;
 }
 MANYLOCK_PLANT(stays_awake, no_wait,
@@ -124,15 +124,15 @@ MANYLOCK_PLANT(stays_awake, no_wait,
 MANYLOCK_MUTANT(leaves_as_if_awake, no_wait)
 template <>
 manylock::acquire_result
-manylock::detail::arbiter<manylock::detail::leaves_as_if_awake_config>::leave(
+manylock::detail::waiting<manylock::detail::leaves_as_if_awake_config>::leave(
     shared_state&, block& me, request_type const& r, acquire_result result) noexcept {
-    auto const w = base::latch(r.lock);
+    auto const w = queue::latch(r.lock);
     if (me.queued()) {
-        base::dequeue(r.lock, me);
-        base::hand_on(r.lock, w);
+        queue::dequeue(r.lock, me);
+        giving::serve(r.lock, w);
         return result;
     }
-    base::unlatch(r.lock, w);
+    queue::unlatch(r.lock, w);
     return status::granted;
 }
 MANYLOCK_PLANT(leaves_as_if_awake, no_wait,
@@ -149,10 +149,10 @@ using counts_and_says_nothing_config =
     config<mutants::counts_and_says_nothing, explore::distributed, simulate::simulated>;
 }  // namespace manylock::detail
 template <>
-manylock::detail::word::type
-manylock::detail::arbiter<manylock::detail::looks_through_no_list_config>::count_distributed(
-    shared_state&, lock_type&, word::type w) noexcept {
-    return w & ~word::distributed;
+manylock::detail::lock_word
+manylock::detail::holders<manylock::detail::looks_through_no_list_config>::count_distributed(
+    shared_state&, lock_type&, lock_word w) noexcept {
+    return w.not_distributed();
 }
 template <>
 bool manylock::detail::hold<manylock::detail::counts_and_says_nothing_config>::count_distributed(
@@ -170,15 +170,15 @@ static planted<counts_and_says_nothing, policies::wound_wait, simulated, explore
 // --- asking again when holders or queue grow -------------------------------------------------------------
 MANYLOCK_MUTANT(asks_nobody_again, wait_die)
 template <>
-void manylock::detail::evaluation<manylock::detail::asks_nobody_again_config>::retest(
-    block*, block&, mode, marks&) noexcept {}
+void manylock::detail::conflicts<manylock::detail::asks_nobody_again_config>::ask_again(
+    block*, block&, mode, pokes&) noexcept {}
 MANYLOCK_PLANT(asks_nobody_again, wait_die,
                "ww_mutex: tests on arrival only, not when an older waiter comes in the way",
                "AB|BA|AB", "aB|bA|AB", "aC|CB|aB|A", "ABC|BCA|CAB|CBA", "abC|bcA|caB", "aB|A|Ba")
 
 MANYLOCK_MUTANT(never_dies_in_the_queue, wait_die)
 template <>
-bool manylock::detail::arbiter<manylock::detail::never_dies_in_the_queue_config>::dies_in_queue(
+bool manylock::detail::waiting<manylock::detail::never_dies_in_the_queue_config>::dies_in_queue(
     block&, request_type const&) noexcept {
     return false;
 }
@@ -190,12 +190,12 @@ MANYLOCK_PLANT(
 MANYLOCK_MUTANT(wounds_one_reader_only, wound_wait)
 template <>
 template <class F>
-void manylock::detail::wait_queue<
-    manylock::detail::wounds_one_reader_only_config>::for_each_known_holder(word::type w,
+void manylock::detail::holders<
+    manylock::detail::wounds_one_reader_only_config>::for_each_known(lock_word w,
                                                                             F f) noexcept {
-    if ((w & word::exclusive) != 0) {
-        f(*word::pointer<block>(w));
-    } else if (auto* const e = word::pointer<entry>(w)) {
+    if (w.is_exclusive()) {
+        f(*w.exclusive_holder<block>());
+    } else if (auto* const e = w.first_reader<hold_type>()) {
         f(*e->holder);
     }
 }
@@ -205,16 +205,16 @@ MANYLOCK_PLANT(wounds_one_reader_only, wound_wait,
 
 MANYLOCK_MUTANT(wounds_for_itself_only, wound_wait)
 template <>
-bool manylock::detail::evaluation<manylock::detail::wounds_for_itself_only_config>::must_die(
-    request_type const& r, word::type w, block& me, marks& wounded) noexcept {
-    bool const upgrade = r.held != nullptr;
-    auto const holder_mode = (w & word::exclusive) != 0 ? mode::exclusive : mode::shared;
+bool manylock::detail::conflicts<manylock::detail::wounds_for_itself_only_config>::must_die(
+    request_type const& r, lock_word w, block& me, pokes& wounded) noexcept {
+    bool const upgrade = r.is_upgrade();
+    auto const holder_mode = w.is_exclusive() ? mode::exclusive : mode::shared;
     for_each_ahead(r.lock, me, upgrade, [&](block& ahead) {
-        if (!compatible(base::mode_of(ahead), r.wanted)) (void)decide(me, ahead, r, wounded);
+        if (!compatible(queue::mode_of(ahead), r.wanted)) (void)decide(me, ahead, r, wounded);
         return true;
     });
     if (!compatible(holder_mode, r.wanted)) {
-        base::for_each_known_holder(w, [&](block& holder) {
+        holding::for_each_known(w, [&](block& holder) {
             if (&holder != &me) (void)decide(me, holder, r, wounded);
         });
     }
@@ -226,8 +226,8 @@ MANYLOCK_PLANT(wounds_for_itself_only, wound_wait,
 
 MANYLOCK_MUTANT(wounds_without_waking, wound_wait)
 template <>
-void manylock::detail::evaluation<manylock::detail::wounds_without_waking_config>::wound(
-    block& by, block& other, marks&) noexcept {
+void manylock::detail::conflicts<manylock::detail::wounds_without_waking_config>::wound(
+    block& by, block& other, pokes&) noexcept {
     other.wounded_attempt.store(other.attempt.load(platform::relaxed), platform::release);
     by.count.add(counter::wounds);
 }
@@ -237,7 +237,7 @@ MANYLOCK_PLANT(wounds_without_waking, wound_wait,
 MANYLOCK_MUTANT(draws_its_stamp_twice, wound_wait)
 template <>
 manylock::stamp
-manylock::detail::evaluation<manylock::detail::draws_its_stamp_twice_config>::ensure_stamp(
+manylock::detail::conflicts<manylock::detail::draws_its_stamp_twice_config>::ensure_stamp(
     shared_state& shared, block& b) noexcept {
     if (auto const s = b.current_stamp(); s.drawn()) return s;
     auto const drawn = shared.last_stamp.fetch_add(1, platform::relaxed) + 1;
@@ -251,7 +251,7 @@ MANYLOCK_PLANT(
 
 MANYLOCK_MUTANT(passes_whoever_holds, cycle_detection)
 template <>
-bool manylock::detail::wait_queue<manylock::detail::passes_whoever_holds_config>::overtake(
+bool manylock::detail::wait_queue<manylock::detail::passes_whoever_holds_config>::let_pass(
     lock_type& lock, block& b, std::uint64_t wait_number) noexcept {
     auto w = latch(lock);
     if (b.wait.load(platform::relaxed) != wait_number) {

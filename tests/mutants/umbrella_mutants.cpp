@@ -77,7 +77,7 @@ void manylock::basic_transaction<
     me.under_umbrella = false;
     core_->marks_under.clear();
     if (!core_->umbrella.try_release_exclusive(me)) {
-        arbiter::release(core_->umbrella, mode::exclusive, nullptr);
+        giving::release(core_->umbrella, mode::exclusive, nullptr);
     }
 }
 MANYLOCK_PLANT(unmarks_nothing, umbrella, "no bump at the end: what was marked stays marked",
@@ -91,7 +91,7 @@ void manylock::basic_transaction<
     me.under_umbrella = false;
     core_->marks_under.clear();
     if (!core_->umbrella.try_release_exclusive(me)) {
-        arbiter::release(core_->umbrella, mode::exclusive, nullptr);
+        giving::release(core_->umbrella, mode::exclusive, nullptr);
     }
     core_->sequence.store(core_->sequence.load(platform::relaxed) + 1, platform::release);
 }

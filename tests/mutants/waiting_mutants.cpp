@@ -1,11 +1,13 @@
 // Mistakes of waiting, leaving and restarting.
+#include <optional>
+
 #include "mutant.hpp"
 
 // --- between the test and the sleep ----------------------------------------------------------------------
 MANYLOCK_MUTANT(forgets_what_came_before_it_sleeps, wound_wait)
 template <>
 manylock::acquire_result
-manylock::detail::arbiter<manylock::detail::forgets_what_came_before_it_sleeps_config>::wait(
+manylock::detail::waiting<manylock::detail::forgets_what_came_before_it_sleeps_config>::wait(
     shared_state& shared, block& me, request_type const& r) {
     me.park.reset();
     return wait_for_outcome(shared, me, r);
@@ -36,24 +38,24 @@ static planted<policies::wound_wait, policies::wound_wait, wakes_nobody> const p
 
 MANYLOCK_MUTANT(never_looks_again, wound_wait)
 template <>
-manylock::acquire_result
-manylock::detail::arbiter<manylock::detail::never_looks_again_config>::look_again(
+std::optional<manylock::acquire_result>
+manylock::detail::waiting<manylock::detail::never_looks_again_config>::look_again(
     shared_state&, block&, request_type const&, bool, bool) {
-    return status::busy;
+    return std::nullopt;
 }
 MANYLOCK_PLANT(never_looks_again, wound_wait, "woken, and the mark is not read", "AB|BA")
 
 // --- leaving the queue -------------------------------------------------------------------------------
 MANYLOCK_MUTANT(drops_a_grant, cycle_detection)
 template <>
-manylock::acquire_result manylock::detail::arbiter<manylock::detail::drops_a_grant_config>::leave(
+manylock::acquire_result manylock::detail::waiting<manylock::detail::drops_a_grant_config>::leave(
     shared_state&, block& me, request_type const& r, acquire_result result) noexcept {
-    auto const w = base::latch(r.lock);
+    auto const w = queue::latch(r.lock);
     if (me.queued()) {
-        base::dequeue(r.lock, me);
-        base::hand_on(r.lock, w);
+        queue::dequeue(r.lock, me);
+        giving::serve(r.lock, w);
     } else {
-        base::unlatch(r.lock, w);
+        queue::unlatch(r.lock, w);
     }
     return result;
 }
@@ -63,16 +65,16 @@ MANYLOCK_PLANT(drops_a_grant, cycle_detection,
 MANYLOCK_MUTANT(leaves_without_handing_on, cycle_detection)
 template <>
 manylock::acquire_result
-manylock::detail::arbiter<manylock::detail::leaves_without_handing_on_config>::leave(
+manylock::detail::waiting<manylock::detail::leaves_without_handing_on_config>::leave(
     shared_state&, block& me, request_type const& r, acquire_result result) noexcept {
     if ((me.park.signals() & (signal::granted | signal::stale)) == 0) {
-        auto const w = base::latch(r.lock);
+        auto const w = queue::latch(r.lock);
         if (me.queued()) {
-            base::dequeue(r.lock, me);
-            base::unlatch(r.lock, w);
+            queue::dequeue(r.lock, me);
+            queue::unlatch(r.lock, w);
             return result;
         }
-        base::unlatch(r.lock, w);
+        queue::unlatch(r.lock, w);
     }
     for (;;) {
         auto const seen = me.park.signals();
@@ -87,9 +89,9 @@ MANYLOCK_PLANT(leaves_without_handing_on, cycle_detection,
 
 MANYLOCK_MUTANT(detaches_and_tells_nobody, lock_ordering)
 template <>
-void manylock::detail::arbiter<manylock::detail::detaches_and_tells_nobody_config>::detach(
+void manylock::detail::giving_back<manylock::detail::detaches_and_tells_nobody_config>::detach(
     lock_type& lock) noexcept {
-    base::unlatch(lock, base::latch(lock) | word::detached);
+    queue::unlatch(lock, queue::latch(lock).detached());
 }
 MANYLOCK_PLANT(detaches_and_tells_nobody, lock_ordering,
                "object gone: its waiters get the lock of an object that is no more, or nothing",

@@ -28,8 +28,8 @@ comparison compared_so_far;
 
 /// The whole graph, by its definition: who waits is in a queue and no victim, or is the root.
 template <class Config>
-class whole_graph : detail::evaluation<Config> {
-    using base = detail::evaluation<Config>;
+class whole_graph {
+    using queue = detail::wait_queue<Config>;
     using block = detail::control_block<Config>;
     using lock_type = queued_lock<Config>;
     using graph_type = boost::adjacency_list<>;
@@ -47,7 +47,7 @@ public:
         std::vector<request> all{root};
         shared.pool.for_each_at_standstill([&](block& b) {
             if (&b != root.who && is_queued(b) && !b.is_victim())
-                all.push_back({&b, b.wait_lock.load(relaxed), base::mode_of(b), b.wait_upgrade});
+                all.push_back({&b, b.wait_lock.load(relaxed), queue::mode_of(b), b.wait_upgrade});
         });
         for (auto const& waiter : all) {
             for (auto const& other : all) {
@@ -75,7 +75,7 @@ private:
     [[nodiscard]] static bool is_queued(block const& b) {
         auto const* const lock = b.wait_lock.load(relaxed);
         if (lock == nullptr) return false;
-        for (auto const* q = base::first(*lock); q != nullptr; q = base::next(*q)) {
+        for (auto const* q = queue::first(*lock); q != nullptr; q = queue::next(*q)) {
             if (q == &b) return true;
         }
         return false;
@@ -92,13 +92,13 @@ private:
         if (!is_queued(*waiter.who)) return stands_ahead(*other.who, waiter);
         if (!is_queued(*other.who)) return !stands_ahead(*waiter.who, other);
         bool ahead = false;
-        for (auto const* q = base::first(*waiter.lock); q != waiter.who; q = base::next(*q)) ahead = ahead || q == other.who;
+        for (auto const* q = queue::first(*waiter.lock); q != waiter.who; q = queue::next(*q)) ahead = ahead || q == other.who;
         return ahead;
     }
     /// `b` would be ahead of `newcomer`, were that in the queue.
     [[nodiscard]] static bool stands_ahead(block const& b, request const& newcomer) {
-        for (auto const* q = base::first(*newcomer.lock); q != nullptr; q = base::next(*q)) {
-            if (base::goes_ahead(newcomer.who->current_stamp(), newcomer.upgrade, *q)) return false;
+        for (auto const* q = queue::first(*newcomer.lock); q != nullptr; q = queue::next(*q)) {
+            if (queue::goes_ahead(newcomer.who->current_stamp(), newcomer.upgrade, *q)) return false;
             if (q == &b) return true;
         }
         return false;
@@ -116,7 +116,7 @@ class comparing_onlooker {
 
 public:
     static void refused(shared_state& shared, block& me, detail::request<Config> const& r) {
-        compare(shared, {&me, &r.lock, r.wanted, r.held != nullptr});
+        compare(shared, {&me, &r.lock, r.wanted, r.is_upgrade()});
         meter::refused(shared, me, r);
     }
     static void leaves_queue(shared_state& shared, block& me) {

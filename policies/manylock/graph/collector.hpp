@@ -20,7 +20,6 @@
 
 namespace manylock::graph::detail {
 
-namespace word = manylock::detail::word;
 
 template <class Config>
 class collector {
@@ -117,25 +116,24 @@ private:
         copy.lock = &lock;
         bool fits = true;
         auto const w = queue::latch(lock);
-        copy.exclusive = (w & word::exclusive) != 0;
+        copy.exclusive = w.is_exclusive();
         auto const held = copy.exclusive ? mode::exclusive : mode::shared;
         auto const add_holder = [&](block const& b) {
             fits = fits && copy.holders.size() < copy.holders.capacity();
             if (fits) copy.holders.push_back({party_of(b), held});
         };
-        queue::for_each_known_holder(w, add_holder);
+        manylock::detail::holders<Config>::for_each_known(w, add_holder);
         for (auto* b = queue::first(lock); b != nullptr && fits; b = queue::next(*b)) {
             fits = copy.queue.size() < copy.queue.capacity();
             if (!fits) break;
-            bool const single = b->wait_entry == nullptr;
+            bool const single = b->is_single_read();
             auto by = party_of(*b);
-            by.told_to_restart = by.told_to_restart && b->wait_holding;
+            by.told_to_restart = by.told_to_restart && b->wait_restartable;
             copy.queue.push_back({by, queue::mode_of(*b), b->wait_upgrade, single});
             if (!Config::known_readers && b->wait_upgrade) add_holder(*b);
         }
         if (!copy.exclusive) {
-            copy.readers = Config::known_readers ? (w & word::single_mask) / word::single_one
-                                                 : word::count(w) - copy.holders.size();
+            copy.readers = Config::known_readers ? w.single_readers() : w.counted_readers() - copy.holders.size();
         }
         queue::unlatch(lock, w);
         return fits;

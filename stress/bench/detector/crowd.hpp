@@ -2,7 +2,7 @@
 //
 // Ten thousand threads that sleep in ten thousand waits cannot be had here, so nobody sleeps. All else is the engine's own on the
 // native platform: each transaction is begun and acquires its locks, then its request is queued by wait_queue::enqueue under the
-// lock's latch, with the fields that arbiter::acquire sets. A walk reads nothing else.
+// lock's latch, with the fields that admission::line_up sets. A walk reads nothing else.
 #pragma once
 
 #include <algorithm>
@@ -33,7 +33,7 @@ public:
     using config = typename domain_type::config;
     using block = manylock::detail::control_block<config>;
     using queue = manylock::detail::wait_queue<config>;
-    using arbiter = manylock::detail::arbiter<config>;
+    using rules = manylock::detail::conflicts<config>;
     using view = manylock::detail::wait_graph_view<config>;
     using platform = typename config::platform;
 
@@ -49,7 +49,7 @@ public:
         std::vector<typename domain_type::transaction*> by_number(transactions + 1);
         for (auto& txn : open_) by_number[txn.number()] = &txn;
         for (std::size_t i = 0; i < transactions; ++i) {
-            arbiter::ensure_stamp(domain_.core().shared, *members_[i]);
+            rules::ensure_stamp(domain_.core().shared, *members_[i]);
             hold(*by_number[members_[i]->number], s, i);
         }
         for (std::size_t i = 0; i + 1 < transactions; ++i) let_wait(s, i);
@@ -66,7 +66,7 @@ public:
     crowd(crowd const&) = delete;
     crowd& operator=(crowd const&) = delete;
 
-    /// What the arbiter does before a waiter sleeps. True if it must restart, which nobody here has to.
+    /// What is done before a waiter sleeps. True if it must restart, which nobody here has to.
     [[nodiscard]] bool walk() {
         platform::fence();
         typename platform::read_section const alive;
@@ -144,14 +144,14 @@ private:
                 break;
         }
     }
-    /// As arbiter::acquire, for an exclusive request that conflicts.
+    /// As admission::acquire, for an exclusive request that conflicts.
     void enqueue(lock_type& lock, std::size_t member) {
         auto& b = *members_[member];
         auto const w = queue::latch(lock);
         b.wait_mode.store(mode::exclusive, platform::release);  // release; as there
-        b.wait_entry = &b.holds.reserve();
+        b.wait_hold = &b.holds.reserve();
         b.wait_upgrade = false;
-        b.wait_holding = true;
+        b.wait_restartable = true;
         queue::enqueue(lock, b);
         queue::unlatch(lock, w);
     }

@@ -2,7 +2,7 @@
 // instant of a decision). Nothing, and no code, on a platform that has no `onlooker<Config>`.
 #pragma once
 
-#include <manylock/control_block.hpp>
+#include <manylock/engine/control_block.hpp>
 
 namespace manylock::detail {
 

@@ -7,7 +7,7 @@
 #include <memory>
 #include <vector>
 
-#include <manylock/hold_list.hpp>
+#include <manylock/engine/hold_list.hpp>
 #include <manylock/misuse.hpp>
 #include <manylock/restart.hpp>
 #include <manylock/stamp.hpp>
@@ -88,10 +88,10 @@ struct alignas(64) control_block {
 
     // --- under the latch of the lock waited for ------------------------------------------------
     guarded<control_block*> previous{};   ///< of the queue's first: its last
-    guarded<hold<Config>*> wait_entry{};  ///< the entry to link when granted; none: a single reader
-    guarded<bool> wait_upgrade{};         ///< already holds the lock in a weaker mode
-    guarded<bool> wait_holding{};         ///< holds something: may be made to restart
-    guarded<std::uint16_t> wait_misses{}; ///< times that it found the lock taken after it was told that it is free
+    guarded<hold<Config>*> wait_hold{};    ///< becomes ours when granted; none: a single-object reader
+    guarded<bool> wait_upgrade{};          ///< already holds the lock in a weaker mode
+    guarded<bool> wait_restartable{};      ///< holds something: may be made to restart
+    guarded<std::uint16_t> wait_passes{};  ///< times that it was passed: told that the lock is free, it found it taken
 
     // --- the transaction's own -----------------------------------------------------------------
     std::uint32_t number = 0;  ///< position in the pool
@@ -118,6 +118,8 @@ struct alignas(64) control_block {
     [[nodiscard]] stamp current_stamp() const noexcept {
         return {age.load(platform::acquire)};  // acquire; pairs with the exchange in ensure_stamp
     }
+    /// Under the latch of the lock waited for.
+    [[nodiscard]] bool is_single_read() const noexcept { return wait_hold == nullptr; }
     [[nodiscard]] bool queued() const noexcept {
         // relaxed: asked under the latch under which it changes; elsewhere a hint
         return (wait.load(platform::relaxed) & 1U) != 0;

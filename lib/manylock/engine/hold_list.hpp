@@ -18,7 +18,7 @@
 #include <vector>
 
 #include <manylock/config.hpp>
-#include <manylock/hold_index.hpp>
+#include <manylock/engine/hold_index.hpp>
 
 namespace manylock {
 template <class Config>

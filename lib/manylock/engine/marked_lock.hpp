@@ -18,7 +18,7 @@
 #include <cstdint>
 
 #include <manylock/config.hpp>
-#include <manylock/lock.hpp>
+#include <manylock/engine/queued_lock.hpp>
 
 namespace manylock {
 

@@ -5,7 +5,7 @@
 // exist: transaction -> locks it holds -> their queues (bcachefs does the same). Every node is visited once.
 //
 // Why no edge of a standing cycle is missed: each member publishes its request, passes a full fence (F1 in
-// arbiter.hpp) and then walks; the last one to pass the fence sees all requests. Members of a standing
+// waiting.hpp) and then walks; the last one to pass the fence sees all requests. Members of a standing
 // cycle wait, so neither their held-lock lists nor their places in the queues change under the walk.
 // Why no phantom is acted upon: choose() repeats every wait number under the choosing lock; two
 // transactions that have been in the same waits since the edge between them was read still have that edge.
@@ -17,8 +17,8 @@
 #include <mutex>
 #include <vector>
 
-#include <manylock/onlooker.hpp>
-#include <manylock/wait_queue.hpp>
+#include <manylock/engine/onlooker.hpp>
+#include <manylock/engine/wait_queue.hpp>
 
 namespace manylock::detail {
 
@@ -145,7 +145,7 @@ private:
         return std::any_of(cycle.begin(), cycle.end(), [this](step const& s) {
             if (!s.queue_edge) return false;
             auto* const lock = s.node->wait_lock.load(platform::relaxed);  // relaxed: its wait stands
-            if (!queue::overtake(*lock, *s.node, s.wait)) return false;
+            if (!queue::let_pass(*lock, *s.node, s.wait)) return false;
             self_.count.add(counter::overtakes);
             return true;
         });
