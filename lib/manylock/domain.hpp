@@ -17,7 +17,7 @@
 #include <type_traits>
 #include <utility>
 
-#include <manylock/context.hpp>
+#include <manylock/engine/context.hpp>
 #include <manylock/platform/concept.hpp>
 #include <manylock/platform/native.hpp>
 #include <manylock/transaction.hpp>
@@ -26,7 +26,7 @@ namespace manylock {
 
 /// How domain::run retries.
 struct retry_options {
-    /// 0: until it commits. Reached: run throws `abandoned`. Fewer than options::patience: callers that begin
+    /// 0: until it commits. Reached: run throws `abandoned`. Fewer than options::turn_after: callers that begin
     /// anew at once can keep each other from committing, under policies that spare nobody.
     std::uint64_t max_attempts = 0;
     /// Called after each restart, holding nothing, before the wait for the contending lock.

@@ -3,7 +3,7 @@
 
 #include <optional>
 
-#include <manylock/context.hpp>
+#include <manylock/engine/context.hpp>
 #include <manylock/domain.hpp>
 
 namespace manylock {

@@ -11,25 +11,26 @@
 #include <utility>
 #include <vector>
 
-#include <manylock/engine/admission.hpp>
-#include <manylock/event.hpp>
-#include <manylock/engine/marked_lock.hpp>
+#include <manylock/engine/queued_protocol.hpp>
+#include <manylock/engine/umbrella_protocol.hpp>
 
 namespace manylock {
 
 namespace detail {
 template <class Config>
-struct domain_core;
-template <class Config>
-using lock_of = std::conditional_t<Config::needs.umbrella, marked_lock<Config>, queued_lock<Config>>;
+using protocol_of =
+    std::conditional_t<Config::needs.umbrella, umbrella_protocol<Config>, queued_protocol<Config>>;
 }  // namespace detail
 
 /// Moving it moves the transaction; a moved-from or finished one holds nothing. Ending one by its
 /// destructor releases everything and counts as abandoned.
 template <class Config>
 class basic_transaction {
+    using protocol = detail::protocol_of<Config>;
+    using attempts = detail::attempts<Config>;
+
 public:
-    using lock_type = detail::lock_of<Config>;
+    using lock_type = typename protocol::lock_type;
     using platform = typename Config::platform;
     using time_point = typename platform::time_point;
     using read_section = typename platform::read_section;
@@ -48,28 +49,31 @@ public:
     /// Cost:     uncontended one compare-exchange on the lock (two word changes for a shared hold with
     ///           known readers).    Orders: acquire on granted.
     acquire_result acquire(lock_type& lock, mode m = mode::exclusive) {
-        if (m == mode::exclusive ? acquired_at_once(lock) : shared_at_once(lock)) [[likely]] {
-            return status::granted;
+        if constexpr (!checks_enabled) {
+            if (m == mode::exclusive ? protocol::acquired_at_once(*core_, *block_, lock)
+                                     : protocol::shared_at_once(*core_, *block_, lock)) [[likely]] {
+                return status::granted;
+            }
         }
         return acquire_with(lock, m, {});
     }
     acquire_result acquire_shared(lock_type& lock) { return acquire(lock, mode::shared); }
     /// As acquire, with the lock's rank for policies that order locks (default: its address).
     acquire_result acquire_ranked(lock_type& lock, mode m, std::uintptr_t rank) {
-        return acquire_with(lock, m, {.rank = rank});
+        return acquire_with(lock, m, {}, rank);
     }
     /// As acquire, for a lock found by lock-free lookup inside `section`, which is left before waiting
     /// (and then stays left; otherwise it stays entered).
     acquire_result acquire_found(lock_type& lock, mode m, read_section& section, std::uintptr_t rank) {
-        return acquire_with(lock, m, {.patience = {.section = &section}, .rank = rank});
+        return acquire_with(lock, m, {.section = &section}, rank);
     }
     /// Never waits: busy if the lock cannot be had now. No deadlock logic, so no restart of its own.
     acquire_result try_acquire(lock_type& lock, mode m = mode::exclusive) {
-        return acquire_with(lock, m, {.patience = {.may_wait = false}});
+        return acquire_with(lock, m, {.may_wait = false});
     }
     /// As acquire; timed_out after `deadline` has passed, with nothing changed.
     acquire_result acquire_until(lock_type& lock, mode m, time_point deadline) {
-        return acquire_with(lock, m, {.patience = {.deadline = &deadline}});
+        return acquire_with(lock, m, {.deadline = &deadline});
     }
     template <class Rep, class Period>
     acquire_result acquire_for(lock_type& lock, mode m, std::chrono::duration<Rep, Period> time) {
@@ -99,98 +103,214 @@ public:
 
     /// Gives one lock back before the end. Under umbrella a mark is taken off, so that readers may enter;
     /// the umbrella itself stays until the end.
-    void release(lock_type& lock);
+    void release(lock_type& lock) {
+        if (alive("lock released by a transaction that has ended")) protocol::release(*core_, *block_, lock);
+    }
     /// Marks an object as gone, under its exclusive lock: waiters and later requests get `stale`.
     void detach(lock_type& lock);
     /// Asks for a restart of the caller's own: `stale` after failed re-validation, `injected` in tests.
     acquire_result restart_because(restart_reason reason);
     /// No more locks will be acquired; doing so is misuse.
-    void seal() noexcept { block_->sealed = true; }
+    void seal() noexcept(!checks_enabled) {
+        if (alive("seal of a transaction that has ended") && !must_restart()) block_->phase = phase::sealed;
+    }
 
     /// Ends the transaction: releases everything.
     [[gnu::always_inline]] void commit() {
-        check_use(block_ != nullptr, "transaction ended twice");
-        check_use(!block_->poisoned, "commit of a transaction that was told to restart");
+        if (!alive("transaction ended twice")) return;
+        check_use(!must_restart(), "commit of a transaction that was told to restart");
         finish(counter::commits);
     }
-    /// Ends it as given up; what the destructor does.
+    /// Ends it as given up; what the destructor does. Nothing if it has ended.
     void abandon() noexcept {
         if (block_ != nullptr) [[unlikely]] finish_unhappily();
     }
     /// After a restart: releases everything, then waits, holding nothing, for the contending lock and
     /// keeps it, so that the next attempt does not run into it again. Same stamp, next attempt.
-    /// After options::patience restarts it waits for its turn instead, where the policy needs that.
+    /// After options::turn_after restarts it waits for its turn instead, where the policy needs that.
     void rollback();
 
     /// Releases everything now, ahead of rollback(). Requires: must_restart().
-    void release_everything() noexcept {
-        release_all();
-        end_turn();
+    void release_everything() noexcept(!checks_enabled) {
+        if (!alive("everything released by a transaction that has ended")) return;
+        check_use(must_restart(), "everything released by a transaction that was not told to restart");
+        give_everything_back();
     }
 
+    /// Committed, abandoned or moved from.
+    [[nodiscard]] bool ended() const noexcept { return block_ == nullptr; }
     /// 1 in the first attempt.
-    [[nodiscard]] std::uint64_t attempt() const noexcept { return block_->restarts + 1; }
-    [[nodiscard]] stamp age() const noexcept { return block_->current_stamp(); }
-    /// True once a restart was issued in this attempt (E12).
-    [[nodiscard]] bool must_restart() const noexcept { return block_->poisoned; }
-    [[nodiscard]] restart_reason last_restart() const noexcept { return block_->poison; }
-    /// Locks held. Under umbrella: 1 or 0, for the umbrella.
-    [[nodiscard]] std::uint32_t held() const noexcept {
-        return Config::needs.umbrella ? (block_->under_umbrella ? 1U : 0U) : block_->holds.held();
+    [[nodiscard]] std::uint64_t attempt() const noexcept(!checks_enabled) {
+        return alive("attempt asked of a transaction that has ended") ? block_->restarts + 1 : 0;
     }
-    [[nodiscard]] bool holds(lock_type const& lock, mode at_least) const;
+    [[nodiscard]] stamp age() const noexcept(!checks_enabled) {
+        return alive("age asked of a transaction that has ended") ? block_->current_stamp() : stamp{};
+    }
+    /// True once a restart was issued in this attempt (E12).
+    [[nodiscard]] bool must_restart() const noexcept(!checks_enabled) {
+        return alive("must_restart asked of a transaction that has ended") && block_->phase == phase::restarting;
+    }
+    /// Requires: must_restart(), or attempt() > 1.
+    [[nodiscard]] restart_reason last_restart() const noexcept(!checks_enabled) {
+        if (!alive("last restart asked of a transaction that has ended")) return restart_reason::conflict;
+        check_use(must_restart() || block_->restarts > 0,
+                  "last restart asked of a transaction that was never told to restart");
+        return block_->last_restart;
+    }
+    /// Locks held. Under umbrella: 1 or 0, for the umbrella.
+    [[nodiscard]] std::uint32_t held() const noexcept(!checks_enabled) {
+        return alive("held locks asked of a transaction that has ended") ? protocol::held(*block_) : 0;
+    }
+    [[nodiscard]] bool holds(lock_type const& lock, mode at_least) const {
+        return alive("held lock asked of a transaction that has ended") &&
+               protocol::holds(*core_, *block_, lock, at_least);
+    }
     /// True if somebody has asked this transaction to restart: wounded, it will at its next conflict; the
     /// victim of a cycle, it is about to.
-    [[nodiscard]] bool marked_for_restart() const noexcept {
-        return block_->is_wounded() || (block_->queued() && block_->is_victim());
+    [[nodiscard]] bool marked_for_restart() const noexcept(!checks_enabled) {
+        return alive("mark for restart asked of a transaction that has ended") &&
+               (block_->is_wounded() || (block_->queued() && block_->is_victim()));
     }
     /// Number that events and wait-for graphs show for this transaction.
-    [[nodiscard]] std::uint32_t number() const noexcept { return block_->number; }
+    [[nodiscard]] std::uint32_t number() const noexcept(!checks_enabled) {
+        return alive("number asked of a transaction that has ended") ? block_->number : 0;
+    }
 
 private:
     using block = detail::control_block<Config>;
-    using holding = detail::holders<Config>;
-    using giving = detail::giving_back<Config>;
-    struct limits {
-        detail::patience<platform> patience{};
-        std::uintptr_t rank = 0;
-        bool rejoining = false;  ///< rollback's own: a stale lock is no further restart
-    };
+    using patience = detail::patience<platform>;
+    using phase = detail::transaction_phase;
 
-    [[nodiscard]] bool acquired_at_once(lock_type& lock) noexcept;
-    [[nodiscard]] bool shared_at_once(lock_type& lock) noexcept;
-    [[nodiscard, gnu::noinline]] bool reads_already(lock_type& lock) noexcept { return block_->holds.find(&lock) != nullptr; }
-    [[nodiscard]] bool added_as_reader(lock_type& lock, detail::hold<Config>& entry) noexcept;
-    [[nodiscard]] bool joined_distributed(lock_type& lock, detail::hold<Config>& entry, std::uintptr_t rank) noexcept;
-    [[gnu::noinline]] acquire_result acquire_with(lock_type& lock, mode m, limits const& l);
-    acquire_result acquire_contended(lock_type& lock, mode m, limits const& l,
-                                     detail::hold<Config>& entry);
-    acquire_result acquire_marked(lock_type& lock, mode m, limits const& l);
-    bool drain_readers(lock_type& lock, limits const& l, status& failure);
-    acquire_result issue_restart(restart_reason reason, lock_type* contending, mode m,
-                                 std::uintptr_t rank);
+    /// False, in checked builds only and after `sentence`: it has ended.
+    [[nodiscard, gnu::always_inline]] bool alive(char const* sentence) const noexcept(!checks_enabled) {
+        if constexpr (checks_enabled) {
+            check_use(block_ != nullptr, sentence);
+            return block_ != nullptr;
+        } else {
+            (void)sentence;
+            return true;
+        }
+    }
+    /// `rank`: as the caller names it; 0: the policy's own.
+    [[gnu::noinline]] acquire_result acquire_with(lock_type& lock, mode m, patience const& p, std::uintptr_t rank = 0);
     void must(acquire_result answer) const {
         if (answer.is_restart()) throw restart{answer.reason(), block_->contending};
-        check_use(static_cast<bool>(answer), "a throwing acquire cannot end in busy or time-out");
+        check_use(answer || ended(), "a throwing acquire cannot end in busy or time-out");
     }
-    void note_rank(detail::hold<Config>& entry, lock_type& lock, std::uintptr_t rank) noexcept;
-    void record(detail::hold<Config>& entry, lock_type& lock, mode m, std::uintptr_t rank) noexcept;
-    static void release_hold(block& me, detail::hold<Config>& entry) noexcept;
-    void next_attempt() noexcept;
-    void lower_highest_rank(std::uintptr_t released, detail::hold<Config> const* before) noexcept;
-    void release_all() noexcept;
-    void drop_umbrella() noexcept;
-    bool await_turn();
-    void end_turn() noexcept;
+    [[gnu::always_inline]] void give_everything_back() noexcept {
+        protocol::release_all(*core_, *block_);
+        protocol::end(*core_, *block_);
+    }
     void finish(counter how) noexcept;
     [[gnu::noinline]] void finish_unhappily() noexcept { finish(counter::abandons); }
-    void tell(event_kind kind, void const* lock, mode m, restart_reason reason) const noexcept;
 
     detail::domain_core<Config>* core_;
     block* block_;
     [[no_unique_address]] typename platform::restart_pin pin_;
 };
 
-}  // namespace manylock
+/// A block comes from the pool as `finish` leaves it.
+template <class Config>
+[[gnu::always_inline]] inline basic_transaction<Config>::basic_transaction(detail::domain_core<Config>& core)
+    : core_{&core}, block_{&core.shared.pool.take()} {
+    attempts::begin_next(*block_);
+    block_->in_use.set(true);
+}
 
-#include <manylock/transaction_impl.hpp>
+template <class Config>
+acquire_result basic_transaction<Config>::acquire_with(lock_type& lock, mode m, patience const& p, std::uintptr_t rank) {
+    if (!alive("lock acquired by a transaction that has ended")) return status::busy;
+    if (block_->phase == phase::restarting) [[unlikely]] return block_->last_restart;
+    check_use(block_->phase != phase::sealed, "lock acquired after seal: acquire it before sealing the transaction");
+    core_->adopt(&lock);
+    return protocol::acquire(*core_, *block_, pin_, lock, m, rank, p);
+}
+
+template <class Config>
+acquire_result basic_transaction<Config>::acquire(lock_type& lock, mode m, std::stop_token token) {
+    if (!alive("lock acquired by a transaction that has ended")) return status::busy;
+    auto* const parker = &block_->park;
+    auto wake = [parker] { parker->deliver(detail::signal::poke); };
+    std::stop_callback<decltype(wake)> const on_stop{token, wake};
+    return acquire_with(
+        lock, m,
+        {.cancelled = [](void const* t) noexcept { return static_cast<std::stop_token const*>(t)->stop_requested(); },
+         .cancel_token = &token});
+}
+
+template <class Config>
+template <std::ranges::input_range Range>
+acquire_result basic_transaction<Config>::acquire_all(Range&& locks, mode m) {
+    if (!alive("lock acquired by a transaction that has ended")) return status::busy;
+    auto const as_pointer = [](auto&& l) -> lock_type* {
+        if constexpr (std::is_pointer_v<std::remove_cvref_t<decltype(l)>>) {
+            return l;
+        } else {
+            return &l;
+        }
+    };
+    acquire_result last = status::granted;
+    if constexpr (Config::needs.rank) {
+        std::vector<lock_type*> sorted;
+        for (auto&& l : locks) sorted.push_back(as_pointer(l));
+        std::ranges::sort(sorted);
+        for (auto* const l : sorted) {
+            if (last = acquire(*l, m); !last) return last;
+        }
+    } else {
+        for (auto&& l : locks) {
+            if (last = acquire(*as_pointer(l), m); !last) return last;
+        }
+    }
+    return last;
+}
+
+template <class Config>
+void basic_transaction<Config>::detach(lock_type& lock) {
+    if constexpr (checks_enabled) {
+        if (!alive("lock detached by a transaction that has ended")) return;
+        bool const held = holds(lock, mode::exclusive);
+        check_use(held, "lock detached that is not held exclusively");
+        if (!held) return;
+    }
+    protocol::detach(lock);
+}
+
+template <class Config>
+acquire_result basic_transaction<Config>::restart_because(restart_reason reason) {
+    if (!alive("restart asked of a transaction that has ended")) return status::busy;
+    if (block_->phase == phase::restarting) return block_->last_restart;
+    return attempts::restart(*core_, *block_, reason, nullptr, mode::exclusive, 0);
+}
+
+template <class Config>
+void basic_transaction<Config>::rollback() {
+    if (!alive("rollback of a transaction that has ended")) return;
+    check_use(must_restart(), "rollback of a transaction that was not told to restart");
+    protocol::release_all(*core_, *block_);
+    ++block_->restarts;
+    block_->phase = phase::running;
+    attempts::begin_next(*block_);
+    protocol::rejoin(*core_, *block_, pin_);
+    pin_.leave();
+}
+
+template <class Config>
+[[gnu::always_inline]] inline void basic_transaction<Config>::finish(counter how) noexcept {
+    auto& me = *block_;
+    give_everything_back();
+    pin_.leave();
+    if (how == counter::commits) attempts::tell(*core_, me, event_kind::commit, nullptr, mode::exclusive, {});
+    block_ = nullptr;
+    me.count.add(how);
+    if (me.restarts > 0) [[unlikely]] {
+        me.count.at_most_seen(me.restarts, 0);
+        me.restarts = 0;
+    }
+    me.phase = phase::running;
+    me.in_use.set(false);
+    me.age.store(0, platform::relaxed);  // relaxed: nothing is held, so nobody compares with it
+    core_->shared.pool.give_back(me);
+}
+
+}  // namespace manylock

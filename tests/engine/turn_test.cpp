@@ -14,7 +14,7 @@ using namespace manylock;
 
 namespace {
 
-constexpr options impatient{.patience = 1};
+constexpr options impatient{.turn_after = 1};
 using domain_type = domain<policies::no_wait, impatient>;
 
 /// A transaction whose turn it is.
@@ -106,7 +106,7 @@ TEST_CASE(
 
 TEST_CASE(
     "turn: comes after as many restarts as patience says, and only under policies that need it") {
-    domain<policies::lock_ordering, options{.patience = 3}> d;
+    domain<policies::lock_ordering, options{.turn_after = 3}> d;
     auto txn = d.begin();
     for (int restarts = 1; restarts <= 4; ++restarts) {
         (void)txn.restart_because(restart_reason::injected);
@@ -115,7 +115,7 @@ TEST_CASE(
     }
     txn.commit();
 
-    domain<policies::wound_wait, options{.patience = 1}> fair;
+    domain<policies::wound_wait, options{.turn_after = 1}> fair;
     auto eldest = fair.begin();
     (void)eldest.restart_because(restart_reason::injected);
     eldest.rollback();

@@ -19,9 +19,9 @@ namespace explore {
 using manylock::restart_reason;
 
 /// Spinning adds schedules and shows nothing; little patience shows turns being taken.
-inline constexpr manylock::options no_spinning{.spin_limit = 0, .yield_limit = 0, .patience = 4};
+inline constexpr manylock::options no_spinning{.spin_limit = 0, .yield_limit = 0, .turn_after = 4};
 inline constexpr manylock::options distributed{
-    .spin_limit = 0, .yield_limit = 0, .patience = 4, .distributed_readers = true};
+    .spin_limit = 0, .yield_limit = 0, .turn_after = 4, .distributed_readers = true};
 
 template <class Policy, class Platform = manylock::simulate::simulated,
           manylock::options Options = no_spinning>

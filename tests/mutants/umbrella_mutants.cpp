@@ -71,13 +71,12 @@ MANYLOCK_PLANT(
 
 MANYLOCK_MUTANT(unmarks_nothing, umbrella)
 template <>
-void manylock::basic_transaction<
-    manylock::detail::unmarks_nothing_config>::drop_umbrella() noexcept {
-    auto& me = *block_;
+void manylock::detail::umbrella_protocol<
+    manylock::detail::unmarks_nothing_config>::drop_umbrella(core& domain, block& me) noexcept {
     me.under_umbrella = false;
-    core_->marks_under.clear();
-    if (!core_->umbrella.try_release_exclusive(me)) {
-        giving::release(core_->umbrella, mode::exclusive, nullptr);
+    domain.marks_under.clear();
+    if (!domain.umbrella.try_release_exclusive(me)) {
+        giving::release(domain.umbrella, mode::exclusive, nullptr);
     }
 }
 MANYLOCK_PLANT(unmarks_nothing, umbrella, "no bump at the end: what was marked stays marked",
@@ -85,15 +84,14 @@ MANYLOCK_PLANT(unmarks_nothing, umbrella, "no bump at the end: what was marked s
 
 MANYLOCK_MUTANT(bumps_after_the_release, umbrella)
 template <>
-void manylock::basic_transaction<
-    manylock::detail::bumps_after_the_release_config>::drop_umbrella() noexcept {
-    auto& me = *block_;
+void manylock::detail::umbrella_protocol<
+    manylock::detail::bumps_after_the_release_config>::drop_umbrella(core& domain, block& me) noexcept {
     me.under_umbrella = false;
-    core_->marks_under.clear();
-    if (!core_->umbrella.try_release_exclusive(me)) {
-        giving::release(core_->umbrella, mode::exclusive, nullptr);
+    domain.marks_under.clear();
+    if (!domain.umbrella.try_release_exclusive(me)) {
+        giving::release(domain.umbrella, mode::exclusive, nullptr);
     }
-    core_->sequence.store(core_->sequence.load(platform::relaxed) + 1, platform::release);
+    domain.sequence.store(domain.sequence.load(platform::relaxed) + 1, platform::release);
 }
 MANYLOCK_PLANT(bumps_after_the_release, umbrella,
                "the next holder marks under the old number, which the late bump unmarks", "A|A|=a",

@@ -118,32 +118,29 @@ MANYLOCK_PLANT(victims_outlive_the_wait, cycle_detection, "abort flag not tied t
 
 MANYLOCK_MUTANT(starts_no_new_attempt, wound_wait)
 template <>
-void manylock::basic_transaction<
-    manylock::detail::starts_no_new_attempt_config>::next_attempt() noexcept {
-    if (block_->attempt.load(platform::relaxed) == 0) block_->attempt.store(1, platform::relaxed);
+void manylock::detail::attempts<manylock::detail::starts_no_new_attempt_config>::begin_next(block& me) noexcept {
+    if (me.attempt.load(platform::relaxed) == 0) me.attempt.store(1, platform::relaxed);
 }
 MANYLOCK_PLANT(starts_no_new_attempt, wound_wait, "a wound meant for one attempt hits the next",
                "AB|BA", "AB/AB|BA/BA")
 
 MANYLOCK_MUTANT(forgets_its_age, wound_wait)
 template <>
-void manylock::basic_transaction<
-    manylock::detail::forgets_its_age_config>::next_attempt() noexcept {
-    block_->attempt.store(block_->attempt.load(platform::relaxed) + 1, platform::relaxed);
-    block_->age.store(0, platform::relaxed);
+void manylock::detail::attempts<manylock::detail::forgets_its_age_config>::begin_next(block& me) noexcept {
+    me.attempt.store(me.attempt.load(platform::relaxed) + 1, platform::relaxed);
+    me.age.store(0, platform::relaxed);
 }
 MANYLOCK_PLANT(forgets_its_age, wound_wait, "new stamp on retry: starvation", "AB|BA",
                "AB|BA/BA/BA", "AB|BC|CA", "AB/BA|BA/AB|AB/AB")
 
 MANYLOCK_MUTANT(forgets_wounds_on_an_early_release, wound_wait)
 template <>
-void manylock::basic_transaction<
-    manylock::detail::forgets_wounds_on_an_early_release_config>::release(lock_type& lock) {
-    auto& me = *block_;
+void manylock::detail::queued_protocol<manylock::detail::forgets_wounds_on_an_early_release_config>::release(
+    core&, block& me, lock_type& lock) {
     auto* const entry = me.holds.find(&lock);
     release_hold(me, *entry);
     (void)me.holds.remove(*entry);
-    next_attempt();
+    detail::attempts<detail::forgets_wounds_on_an_early_release_config>::begin_next(me);
 }
 MANYLOCK_PLANT(forgets_wounds_on_an_early_release, wound_wait,
                "wounded flag cleared on unlock while other locks are still held", "DBA|AC-CB|D")
@@ -171,11 +168,11 @@ MANYLOCK_PLANT(wounds_while_holding_nothing, wound_wait,
 MANYLOCK_MUTANT(retries_at_once, wait_die)
 template <>
 manylock::acquire_result
-manylock::basic_transaction<manylock::detail::retries_at_once_config>::issue_restart(
-    restart_reason reason, lock_type*, mode, std::uintptr_t) {
-    block_->poisoned = true;
-    block_->poison = reason;
-    block_->count.add_restart(reason);
+manylock::detail::attempts<manylock::detail::retries_at_once_config>::restart(
+    core&, block& me, restart_reason reason, queued_lock<detail::retries_at_once_config>*, mode, std::uintptr_t) {
+    me.phase = transaction_phase::restarting;
+    me.last_restart = reason;
+    me.count.add_restart(reason);
     return reason;
 }
 MANYLOCK_PLANT(retries_at_once, wait_die,
@@ -184,7 +181,8 @@ MANYLOCK_PLANT(retries_at_once, wait_die,
 
 MANYLOCK_MUTANT(never_awaits_its_turn, no_wait)
 template <>
-bool manylock::basic_transaction<manylock::detail::never_awaits_its_turn_config>::await_turn() {
+bool manylock::detail::turns<manylock::detail::never_awaits_its_turn_config>::await(
+    core&, block&, platform::restart_pin&) {
     return false;
 }
 MANYLOCK_PLANT(never_awaits_its_turn, no_wait,
@@ -193,6 +191,6 @@ MANYLOCK_PLANT(never_awaits_its_turn, no_wait,
 
 MANYLOCK_MUTANT(keeps_its_turn, no_wait)
 template <>
-void manylock::basic_transaction<manylock::detail::keeps_its_turn_config>::end_turn() noexcept {}
+void manylock::detail::turns<manylock::detail::keeps_its_turn_config>::end(core&, block&) noexcept {}
 MANYLOCK_PLANT(keeps_its_turn, no_wait, "decision 19: a turn that is never given on", "AB|BA",
                "AB/AB|BA/BA")

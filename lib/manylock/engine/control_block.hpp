@@ -59,6 +59,13 @@ public:
     [[nodiscard]] bool is_set() const noexcept { return false; }
 };
 
+/// Of a transaction that has a control block; one that has ended has none.
+enum class transaction_phase : std::uint8_t {
+    running,    ///< acquires and releases
+    sealed,     ///< acquires nothing more
+    restarting  ///< was told to restart, and acquires nothing until it has rolled back (E12)
+};
+
 template <class Config>
 struct alignas(64) control_block {
     using platform = typename Config::platform;
@@ -95,15 +102,14 @@ struct alignas(64) control_block {
 
     // --- the transaction's own -----------------------------------------------------------------
     std::uint32_t number = 0;  ///< position in the pool
-    bool poisoned = false;     ///< a restart was issued (E12)
-    bool sealed = false;
-    bool under_umbrella = false;
-    bool has_turn = false;
+    transaction_phase phase = transaction_phase::running;
+    bool under_umbrella = false;  ///< holds the domain's umbrella
+    bool has_turn = false;        ///< holds the domain's turn (decision 19)
+    restart_reason last_restart = restart_reason::conflict;
     mode contending_mode = mode::exclusive;
-    restart_reason poison = restart_reason::conflict;
-    std::uint64_t restarts = 0;  ///< of this transaction
-    lock_type* contending = nullptr;
-    std::uintptr_t contending_rank = 0;
+    std::uint64_t restarts = 0;   ///< of this transaction
+    lock_type* contending = nullptr;     ///< what the next attempt waits for first, in that mode
+    std::uintptr_t contending_rank = 0;  ///< as its caller named it
     std::uintptr_t highest_rank = 0;
     atomic<std::uint64_t> stamped_ns{0};  ///< the clock when `age` was drawn; for reports, read by all
     hold_list<Config> holds;

@@ -17,7 +17,7 @@
 #include <utility>
 #include <vector>
 
-#include <manylock/config.hpp>
+#include <manylock/engine/config.hpp>
 #include <manylock/engine/hold_index.hpp>
 
 namespace manylock {

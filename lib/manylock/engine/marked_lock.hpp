@@ -17,7 +17,7 @@
 
 #include <cstdint>
 
-#include <manylock/config.hpp>
+#include <manylock/engine/config.hpp>
 #include <manylock/engine/queued_lock.hpp>
 
 namespace manylock {

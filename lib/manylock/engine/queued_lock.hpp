@@ -15,7 +15,7 @@
 #include <cstdint>
 #include <type_traits>
 
-#include <manylock/config.hpp>
+#include <manylock/engine/config.hpp>
 #include <manylock/engine/control_block.hpp>
 #include <manylock/engine/lock_word.hpp>
 #include <manylock/misuse.hpp>
@@ -33,6 +33,12 @@ template <class Config>
 class waiting;
 template <class Config>
 class admission;
+template <class Config>
+class queued_protocol;
+template <class Config>
+class umbrella_protocol;
+template <class Config>
+class turns;
 template <class Config>
 class wait_graph_view;
 template <class Config>
@@ -120,7 +126,9 @@ private:
     friend class detail::giving_back<Config>;
     friend class detail::waiting<Config>;
     friend class detail::admission<Config>;
-    friend class basic_transaction<Config>;
+    friend class detail::queued_protocol<Config>;
+    friend class detail::umbrella_protocol<Config>;
+    friend class detail::turns<Config>;
     friend struct detail::domain_core<Config>;
     template <conflict_policy P, options O, class Platform>
     friend class domain;

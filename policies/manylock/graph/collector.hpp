@@ -16,7 +16,7 @@
 #include <unordered_set>
 #include <vector>
 
-#include <manylock/domain_core.hpp>
+#include <manylock/engine/domain_core.hpp>
 
 namespace manylock::graph::detail {
 

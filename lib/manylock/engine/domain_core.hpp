@@ -8,9 +8,9 @@
 #include <set>
 #include <string>
 
-#include <manylock/engine/admission.hpp>
-#include <manylock/event.hpp>
 #include <manylock/engine/marked_lock.hpp>
+#include <manylock/engine/queued_lock.hpp>
+#include <manylock/event.hpp>
 
 namespace manylock::detail {
 
@@ -63,7 +63,7 @@ struct domain_core {
     alignas(64) typename platform::template atomic<std::uint32_t> sequence{1};
     [[no_unique_address]] marking_mark<platform> marks_under;
 
-    /// Held by the one transaction that has run out of patience and whose turn it is (options::patience).
+    /// Held by the one transaction that has run out of patience and whose turn it is (options::turn_after).
     /// Waited for while holding nothing, so it closes no cycle.
     alignas(64) queued_lock<Config> turn;
 
