@@ -21,6 +21,16 @@ public:
         txn_.lock(lock, m);
     }
     ~scoped_hold() {
+        if constexpr (checks_enabled) {
+            if (txn_.ended()) {
+                detail::report_in_destructor("scoped hold outlives its transaction");
+                return;
+            }
+            if (ours_ && !txn_.must_restart() && !txn_.holds(lock_, mode::shared)) {
+                detail::report_in_destructor("lock of a scoped hold released by hand: double unlock?");
+                return;
+            }
+        }
         // A transaction that was told to restart gives everything back in rollback.
         if (ours_ && !txn_.must_restart()) txn_.release(lock_);
     }

@@ -24,8 +24,8 @@ template <class Config>
 using lock_of = std::conditional_t<Config::needs.umbrella, marked_lock<Config>, queued_lock<Config>>;
 }  // namespace detail
 
-/// Moving it moves the transaction; a moved-from or finished one holds nothing. Ending one by its
-/// destructor releases everything and counts as abandoned.
+/// Moving it moves the transaction; a moved-from or finished one holds nothing, and may only be asked whether it has
+/// ended, abandoned again or destroyed. Ending one by its destructor releases everything and counts as abandoned.
 template <class Config>
 class basic_transaction {
 public:
@@ -105,15 +105,17 @@ public:
     /// Asks for a restart of the caller's own: `stale` after failed re-validation, `injected` in tests.
     acquire_result restart_because(restart_reason reason);
     /// No more locks will be acquired; doing so is misuse.
-    void seal() noexcept { block_->sealed = true; }
+    void seal() noexcept(!checks_enabled) {
+        if (alive("seal of a transaction that has ended")) block_->sealed = true;
+    }
 
     /// Ends the transaction: releases everything.
     [[gnu::always_inline]] void commit() {
-        check_use(block_ != nullptr, "transaction ended twice");
+        if (!alive("transaction ended twice")) return;
         check_use(!block_->poisoned, "commit of a transaction that was told to restart");
         finish(counter::commits);
     }
-    /// Ends it as given up; what the destructor does.
+    /// Ends it as given up; what the destructor does. Nothing if it has ended.
     void abandon() noexcept {
         if (block_ != nullptr) [[unlikely]] finish_unhappily();
     }
@@ -123,29 +125,49 @@ public:
     void rollback();
 
     /// Releases everything now, ahead of rollback(). Requires: must_restart().
-    void release_everything() noexcept {
+    void release_everything() noexcept(!checks_enabled) {
+        if (!alive("everything released by a transaction that has ended")) return;
+        check_use(block_->poisoned, "everything released by a transaction that was not told to restart");
         release_all();
         end_turn();
     }
 
+    /// Committed, abandoned or moved from.
+    [[nodiscard]] bool ended() const noexcept { return block_ == nullptr; }
     /// 1 in the first attempt.
-    [[nodiscard]] std::uint64_t attempt() const noexcept { return block_->restarts + 1; }
-    [[nodiscard]] stamp age() const noexcept { return block_->current_stamp(); }
+    [[nodiscard]] std::uint64_t attempt() const noexcept(!checks_enabled) {
+        return alive("attempt asked of a transaction that has ended") ? block_->restarts + 1 : 0;
+    }
+    [[nodiscard]] stamp age() const noexcept(!checks_enabled) {
+        return alive("age asked of a transaction that has ended") ? block_->current_stamp() : stamp{};
+    }
     /// True once a restart was issued in this attempt (E12).
-    [[nodiscard]] bool must_restart() const noexcept { return block_->poisoned; }
-    [[nodiscard]] restart_reason last_restart() const noexcept { return block_->poison; }
+    [[nodiscard]] bool must_restart() const noexcept(!checks_enabled) {
+        return alive("must_restart asked of a transaction that has ended") && block_->poisoned;
+    }
+    /// Requires: must_restart(), or attempt() > 1.
+    [[nodiscard]] restart_reason last_restart() const noexcept(!checks_enabled) {
+        if (!alive("last restart asked of a transaction that has ended")) return restart_reason::conflict;
+        check_use(block_->poisoned || block_->restarts > 0,
+                  "last restart asked of a transaction that was never told to restart");
+        return block_->poison;
+    }
     /// Locks held. Under umbrella: 1 or 0, for the umbrella.
-    [[nodiscard]] std::uint32_t held() const noexcept {
+    [[nodiscard]] std::uint32_t held() const noexcept(!checks_enabled) {
+        if (!alive("held locks asked of a transaction that has ended")) return 0;
         return Config::needs.umbrella ? (block_->under_umbrella ? 1U : 0U) : block_->holds.held();
     }
     [[nodiscard]] bool holds(lock_type const& lock, mode at_least) const;
     /// True if somebody has asked this transaction to restart: wounded, it will at its next conflict; the
     /// victim of a cycle, it is about to.
-    [[nodiscard]] bool marked_for_restart() const noexcept {
-        return block_->is_wounded() || (block_->queued() && block_->is_victim());
+    [[nodiscard]] bool marked_for_restart() const noexcept(!checks_enabled) {
+        return alive("mark for restart asked of a transaction that has ended") &&
+               (block_->is_wounded() || (block_->queued() && block_->is_victim()));
     }
     /// Number that events and wait-for graphs show for this transaction.
-    [[nodiscard]] std::uint32_t number() const noexcept { return block_->number; }
+    [[nodiscard]] std::uint32_t number() const noexcept(!checks_enabled) {
+        return alive("number asked of a transaction that has ended") ? block_->number : 0;
+    }
 
 private:
     using block = detail::control_block<Config>;
@@ -160,6 +182,16 @@ private:
         bool rejoining = false;  ///< rollback's own: a stale lock is no further restart
     };
 
+    /// False, in checked builds only and after `sentence`: it has ended.
+    [[nodiscard, gnu::always_inline]] bool alive(char const* sentence) const noexcept(!checks_enabled) {
+        if constexpr (checks_enabled) {
+            check_use(block_ != nullptr, sentence);
+            return block_ != nullptr;
+        } else {
+            (void)sentence;
+            return true;
+        }
+    }
     [[nodiscard]] bool acquired_at_once(lock_type& lock) noexcept;
     [[nodiscard]] bool shared_at_once(lock_type& lock) noexcept;
     [[nodiscard, gnu::noinline]] bool reads_already(lock_type& lock) noexcept { return block_->holds.find(&lock) != nullptr; }
@@ -174,7 +206,7 @@ private:
                                  std::uintptr_t rank);
     void must(acquire_result answer) const {
         if (answer.is_restart()) throw restart{answer.reason(), block_->contending};
-        check_use(static_cast<bool>(answer), "a throwing acquire cannot end in busy or time-out");
+        check_use(answer || ended(), "a throwing acquire cannot end in busy or time-out");
     }
     void note_rank(detail::hold<Config>& entry, lock_type& lock, std::uintptr_t rank) noexcept;
     void record(detail::hold<Config>& entry, lock_type& lock, mode m, std::uintptr_t rank) noexcept;

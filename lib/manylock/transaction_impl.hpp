@@ -27,7 +27,7 @@ void basic_transaction<Config>::next_attempt() noexcept {
 
 template <class Config>
 acquire_result basic_transaction<Config>::acquire_with(lock_type& lock, mode m, limits const& l) {
-    check_use(block_ != nullptr, "lock acquired by a transaction that has ended");
+    if (!alive("lock acquired by a transaction that has ended")) return status::busy;
     auto& me = *block_;
     if (me.poisoned) [[unlikely]] return me.poison;
     check_use(!me.sealed, "lock acquired after seal: acquire it before sealing the transaction");
@@ -99,6 +99,7 @@ acquire_result basic_transaction<Config>::acquire_contended(lock_type& lock, mod
 
 template <class Config>
 acquire_result basic_transaction<Config>::acquire(lock_type& lock, mode m, std::stop_token token) {
+    if (!alive("lock acquired by a transaction that has ended")) return status::busy;
     auto* const parker = &block_->park;
     auto wake = [parker] { parker->deliver(detail::signal::poke); };
     std::stop_callback<decltype(wake)> const on_stop{token, wake};
@@ -113,6 +114,7 @@ acquire_result basic_transaction<Config>::acquire(lock_type& lock, mode m, std::
 template <class Config>
 template <std::ranges::input_range Range>
 acquire_result basic_transaction<Config>::acquire_all(Range&& locks, mode m) {
+    if (!alive("lock acquired by a transaction that has ended")) return status::busy;
     auto const as_pointer = [](auto&& l) -> lock_type* {
         if constexpr (std::is_pointer_v<std::remove_cvref_t<decltype(l)>>) {
             return l;
@@ -168,8 +170,8 @@ template <class Config>
 
 template <class Config>
 void basic_transaction<Config>::release(lock_type& lock) {
+    if (!alive("lock released by a transaction that has ended")) return;
     if constexpr (!Config::needs.umbrella) {
-        check_use(block_ != nullptr, "lock released by a transaction that has ended");
         auto& me = *block_;
         auto* const entry = me.holds.find(&lock);
         check_use(entry != nullptr, "lock released that is not held: double unlock?");
@@ -180,8 +182,8 @@ void basic_transaction<Config>::release(lock_type& lock) {
         // Nothing is held any more: wounds for the sake of what was held are void.
         if (me.holds.held() == 0) next_attempt();
     } else {
-        check_use(block_ != nullptr && block_->under_umbrella,
-                  "lock released that is not held: double unlock?");
+        check_use(block_->under_umbrella, "lock released that is not held: double unlock?");
+        if (checks_enabled && !block_->under_umbrella) return;
         // relaxed: the number is ours while we hold the umbrella
         lock.unmark(core_->sequence.load(platform::relaxed));
     }
@@ -189,7 +191,12 @@ void basic_transaction<Config>::release(lock_type& lock) {
 
 template <class Config>
 void basic_transaction<Config>::detach(lock_type& lock) {
-    check_use(holds(lock, mode::exclusive), "lock detached that is not held exclusively");
+    if constexpr (checks_enabled) {
+        if (!alive("lock detached by a transaction that has ended")) return;
+        bool const held = holds(lock, mode::exclusive);
+        check_use(held, "lock detached that is not held exclusively");
+        if (!held) return;
+    }
     if constexpr (Config::needs.umbrella) {
         lock.set_detached();
     } else {
@@ -199,6 +206,7 @@ void basic_transaction<Config>::detach(lock_type& lock) {
 
 template <class Config>
 bool basic_transaction<Config>::holds(lock_type const& lock, mode at_least) const {
+    if (!alive("held lock asked of a transaction that has ended")) return false;
     if constexpr (Config::needs.umbrella) {
         if (!block_->under_umbrella) return false;
         // relaxed: the number is ours while we hold the umbrella
@@ -212,6 +220,7 @@ bool basic_transaction<Config>::holds(lock_type const& lock, mode at_least) cons
 
 template <class Config>
 acquire_result basic_transaction<Config>::restart_because(restart_reason reason) {
+    if (!alive("restart asked of a transaction that has ended")) return status::busy;
     if (block_->poisoned) return block_->poison;
     return issue_restart(reason, nullptr, mode::exclusive, 0);
 }
@@ -247,7 +256,7 @@ template <class Config>
 
 template <class Config>
 void basic_transaction<Config>::rollback() {
-    check_use(block_ != nullptr, "rollback of a transaction that has ended");
+    if (!alive("rollback of a transaction that has ended")) return;
     auto& me = *block_;
     check_use(me.poisoned, "rollback of a transaction that was not told to restart");
     release_all();

@@ -185,7 +185,8 @@ void api(cases<P> const& add) {
         done.get();
         {
             std::shared_lock const reader{mutex};
-            std::shared_lock const another{mutex};
+            std::shared_lock const another{mutex, std::try_to_lock};
+            CHECK(another.owns_lock());
             CHECK(lock.busy());
         }
         CHECK(mutex.try_lock());
