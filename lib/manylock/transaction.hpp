@@ -21,6 +21,8 @@ namespace detail {
 template <class Config>
 struct domain_core;
 template <class Config>
+class umbrella_share;
+template <class Config>
 using lock_of = std::conditional_t<Config::needs.umbrella, marked_lock<Config>, queued_lock<Config>>;
 }  // namespace detail
 
@@ -170,6 +172,7 @@ public:
     }
 
 private:
+    friend class detail::umbrella_share<Config>;
     using block = detail::control_block<Config>;
     using arbiter = detail::arbiter<Config>;
     struct limits {
@@ -192,6 +195,8 @@ private:
             return true;
         }
     }
+    /// One more handle on a transaction; umbrella_share counts them.
+    basic_transaction(detail::domain_core<Config>& core, block& shared) noexcept : core_{&core}, block_{&shared} {}
     [[nodiscard]] bool acquired_at_once(lock_type& lock) noexcept;
     [[nodiscard]] bool shared_at_once(lock_type& lock) noexcept;
     [[nodiscard, gnu::noinline]] bool reads_already(lock_type& lock) noexcept { return block_->holds.find(&lock) != nullptr; }

@@ -4,6 +4,7 @@
 #include "support.hpp"
 
 #include <array>
+#include <mutex>
 #include <optional>
 #include <shared_mutex>
 #include <stop_token>
@@ -238,7 +239,7 @@ TEST_CASE_TEMPLATE("nesting: a read, a fallback or a transaction inside a transa
     if (!manylock::checks_enabled) return;
     using domain_type = manylock::domain<P>;
     domain_type domain;
-    domain_type other;
+    domain_type elsewhere;
     std::array<typename domain_type::lock_type, 1> locks;
     constexpr auto* read_inside = "single-object read inside a transaction of its domain";
     domain.run([&](auto&) {
@@ -246,10 +247,37 @@ TEST_CASE_TEMPLATE("nesting: a read, a fallback or a transaction inside a transa
         CHECK(misuse_of([&] { (void)domain.try_read_lock(locks[0]); }) == read_inside);
         CHECK(misuse_of([&] { auto const f = domain.fall_back(); }) == "fallback inside a transaction of its domain");
         CHECK(misuse_of([&] {
-                  auto const f = other.fall_back();
+                  auto const f = elsewhere.fall_back();
                   auto const begun = domain.begin();  // on behalf of another context
               }).empty());
     });
+    manylock::lockable<domain_type> held{domain, locks[0]};
+    typename domain_type::lock_type another;
+    manylock::lockable<domain_type> second{domain, another};
+    constexpr auto* two = "two live transactions of one domain in one context";
+    domain.run([&](auto&) {
+        CHECK(misuse_of([&] { held.lock(); }) == two);
+        CHECK(misuse_of([&] { (void)held.try_lock(); }) == two);
+    });
+    {
+        std::unique_lock const guard{held};
+        CHECK(misuse_of([&] { domain.run([](auto&) {}); }) == two);
+        CHECK(misuse_of([&] { second.lock(); }) == two);
+        CHECK(misuse_of([&] { domain.read(another, [] {}); }) == read_inside);
+        CHECK(misuse_of([&] { auto const f = domain.fall_back(); }) == "fallback inside a transaction of its domain");
+        CHECK(misuse_of([&] {
+                  CHECK(second.try_lock());  // as std::lock does
+                  second.unlock();
+                  CHECK(second.try_lock_shared());
+                  second.unlock_shared();
+                  auto const begun = domain.begin();
+              }).empty());
+    }
+    {
+        actor other;  // whoever gives it back, it is open nowhere then
+        held.lock();
+        other.does([&] { held.unlock(); }).get();
+    }
     {
         auto const fallen = domain.fall_back();
         CHECK(misuse_of([&] { domain.run([](auto&) {}); }) == "transaction begun inside a fallback of its domain");
