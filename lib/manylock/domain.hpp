@@ -17,6 +17,7 @@
 #include <type_traits>
 #include <utility>
 
+#include <manylock/engine/body.hpp>
 #include <manylock/engine/context.hpp>
 #include <manylock/platform/concept.hpp>
 #include <manylock/platform/native.hpp>
@@ -64,15 +65,16 @@ public:
 
     /// Runs `body(transaction&)` until it commits, and returns what the body returns. A body may use the
     /// throwing acquire forms, or the value forms and simply return when it is told to restart: what it
-    /// returns then is dropped. Any other exception leaves with everything released, without a retry.
-    /// Requires: the body can be run again from its beginning.
+    /// returns then is dropped, and so is whatever exception it ends in (decision 26). Any other exception leaves
+    /// with everything released, without a retry. To give up after a restart: txn.abandon(), then throw.
+    /// Requires: the body can be run again from its beginning, and is no coroutine.
     /// Blocks:   while acquiring, and between attempts until the contending lock was free.
     template <class Body>
-    auto run(Body&& body) -> std::invoke_result_t<Body&, transaction&> {
+    decltype(auto) run(Body&& body) {
         return run_with(std::forward<Body>(body), [](transaction&) {});
     }
     template <class Body>
-    auto run(retry_options const& retry, Body&& body) -> std::invoke_result_t<Body&, transaction&> {
+    decltype(auto) run(retry_options const& retry, Body&& body) {
         return run_with(std::forward<Body>(body), [&retry](transaction& txn) {
             auto const attempt = txn.attempt();
             auto const reason = txn.last_restart();
@@ -88,63 +90,98 @@ public:
     }
 
     /// A transaction by hand: on a restart call rollback() and begin anew; at the end commit().
-    [[nodiscard]] transaction begin() { return transaction{core_}; }
+    [[nodiscard]] transaction begin() {
+        context::check(&core_, core_.level, detail::scope_kind::begun);
+        return transaction{core_};
+    }
 
-    /// A held single-object read; gives it back when destroyed.
+    /// A held single-object read; gives it back when destroyed, in any context.
     class [[nodiscard]] read_guard {
     public:
         read_guard(read_guard&& other) noexcept
             : domain_{std::exchange(other.domain_, nullptr)},
               lock_{other.lock_},
-              status_{other.status_} {}
+              status_{other.status_},
+              mark_{std::move(other.mark_)} {}
         read_guard& operator=(read_guard&&) = delete;
         ~read_guard() { release(); }
         [[nodiscard]] read_status status() const noexcept { return status_; }
         [[nodiscard]] explicit operator bool() const noexcept { return domain_ != nullptr; }
         void release() noexcept {
-            if (auto* const d = std::exchange(domain_, nullptr)) d->leave_read(*lock_);
+            auto* const d = std::exchange(domain_, nullptr);
+            if (d == nullptr) return;
+            mark_.close();
+            d->leave(*lock_);
         }
 
     private:
         friend class domain;
-        read_guard(domain* d, lock_type* lock, read_status status) noexcept
-            : domain_{manylock::holds(status) ? d : nullptr}, lock_{lock}, status_{status} {}
+        read_guard(domain* d, lock_type& lock, read_status status) noexcept
+            : domain_{manylock::holds(status) ? d : nullptr}, lock_{&lock}, status_{status}, mark_{d->opened(lock, status)} {}
         domain* domain_;
         lock_type* lock_;
         read_status status_;
+        [[no_unique_address]] typename detail::context<Platform>::mark mark_;
     };
 
     /// Single-object read: the cheapest way to look at one object, the same under every policy. It holds
     /// nothing else and asks for nothing else, so it never restarts anyone, nor is it restarted. Under
     /// umbrella it takes the umbrella (shared, to get in) only if the object is marked.
-    /// Requires: no transaction of this domain begins while the guard lives.
+    /// Requires: while the guard lives its context begins no transaction of this domain and waits for no other
+    ///           single-object read of it: both can deadlock. The try forms never wait.
     /// Blocks:   behind exclusive holders and waiters.    Allocates: no.
-    read_guard read_lock(lock_type& lock) { return {this, &lock, enter_read(lock)}; }
+    read_guard read_lock(lock_type& lock) {
+        check_read(true);
+        return {this, lock, enter(lock)};
+    }
     /// The same without waiting and without fallback: empty if the object cannot be read right now.
-    read_guard try_read_lock(lock_type& lock) { return {this, &lock, try_enter_read(lock)}; }
+    read_guard try_read_lock(lock_type& lock) {
+        check_read(false);
+        return {this, lock, try_enter(lock)};
+    }
     /// Runs `body()` under the single-object read; false, without running it, if the object is stale.
     template <class Body>
     bool read(lock_type& lock, Body&& body) {
-        auto const guard = read_lock(lock);
-        if (!guard) return false;
-        detail::open_scope<Platform> const scope{&core_, core_.level, detail::scope_kind::read};
-        std::forward<Body>(body)();
+        constexpr bool callable = std::is_invocable_v<Body>;
+        static_assert(callable, "manylock: the body of domain::read must be callable without arguments: [&] { ... }.");
+        if constexpr (callable) {
+            detail::check_result<Body>();
+            auto const guard = read_lock(lock);
+            if (!guard) return false;
+            std::forward<Body>(body)();
+        }
         return true;
     }
     /// The same without a guard: if holds(answer), call leave_read.
-    read_status enter_read(lock_type& lock);
-    read_status try_enter_read(lock_type& lock);
-    void leave_read(lock_type& lock) noexcept;
+    read_status enter_read(lock_type& lock) {
+        check_read(true);
+        return noted(lock, enter(lock));
+    }
+    read_status try_enter_read(lock_type& lock) {
+        check_read(false);
+        return noted(lock, try_enter(lock));
+    }
+    void leave_read(lock_type& lock) noexcept {
+        if (!context::close_read(&core_, &lock)) {
+            detail::report_in_destructor("single-object read left that was not entered");
+            return;
+        }
+        leave(lock);
+    }
     /// For a lock found by lock-free lookup inside `section`, which is left before waiting. Under umbrella
     /// it does not wait: busy if the object is marked; then leave the section, keep fall_back()'s guard,
     /// look the object up again (it may be another one), and try_enter_read succeeds.
-    read_status enter_read(lock_type& lock, read_section& section);
+    read_status enter_read(lock_type& lock, read_section& section) {
+        check_read(true);
+        return noted(lock, enter(lock, section));
+    }
 
     /// Shares the umbrella: while the guard lives nothing can be marked or detached. Counted as a
     /// fallback. Under other policies it does nothing.
     class [[nodiscard]] fallback_guard {
     public:
         ~fallback_guard() {
+            mark_.close();
             if constexpr (config::needs.umbrella) {
                 detail::giving_back<config>::release_single(core_.umbrella);
             }
@@ -154,10 +191,18 @@ public:
 
     private:
         friend class domain;
-        explicit fallback_guard(detail::domain_core<config>& core) noexcept : core_{core} {}
+        explicit fallback_guard(detail::domain_core<config>& core, typename detail::context<Platform>::mark mark) noexcept
+            : core_{core}, mark_{std::move(mark)} {}
         detail::domain_core<config>& core_;
+        [[no_unique_address]] typename detail::context<Platform>::mark mark_;
     };
-    fallback_guard fall_back();
+    /// Requires: its context holds nothing of this domain, and while the guard lives begins no transaction of it.
+    /// Blocks:   behind the umbrella's holder and those who wait for it.
+    fallback_guard fall_back() {
+        context::check(&core_, core_.level, detail::scope_kind::fallback);
+        share_umbrella();
+        return fallback_guard{core_, context::open(&core_, core_.level, detail::scope_kind::fallback)};
+    }
 
     [[nodiscard]] statistics stats() const {
         statistics total;
@@ -185,8 +230,24 @@ public:
 
 private:
     template <class Body, class OnRestart>
-    auto run_with(Body&& body, OnRestart on_restart) -> std::invoke_result_t<Body&, transaction&>;
+    decltype(auto) run_with(Body&& body, OnRestart on_restart);
     acquire_result wait_for_read(queued_lock<config>& lock, read_section* section, bool fallback);
+    read_status enter(lock_type& lock);
+    read_status try_enter(lock_type& lock);
+    read_status enter(lock_type& lock, read_section& section);
+    void leave(lock_type& lock) noexcept;
+    void share_umbrella();
+
+    using context = detail::context<Platform>;
+    void check_read(bool may_wait) { context::check(&core_, core_.level, detail::scope_kind::read, may_wait); }
+    typename context::mark opened(lock_type& lock, read_status status) noexcept {
+        if (!manylock::holds(status)) return {};
+        return context::open(&core_, core_.level, detail::scope_kind::read, &lock);
+    }
+    read_status noted(lock_type& lock, read_status status) noexcept {
+        (void)opened(lock, status);
+        return status;
+    }
 
     detail::domain_core<config> core_;
 };

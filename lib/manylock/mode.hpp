@@ -1,5 +1,6 @@
-// Lock modes as data. Everything that depends on a mode looks it up here; adding intent means adding
-// a row and a column (and a place in the lock word, lock_word.hpp), not a branch.
+// Lock modes, and which go together, as data: conflicts and upgrades are looked up here. The fast paths branch on the two
+// modes, for an exclusive holder is a name in the lock word and shared ones are a count: a third mode needs a row and a
+// column here, a place in the word (lock_word.hpp), and its branch there.
 #pragma once
 
 #include <array>

@@ -18,12 +18,14 @@ namespace manylock {
 
 namespace detail {
 template <class Config>
+class umbrella_share;
+template <class Config>
 using protocol_of =
     std::conditional_t<Config::needs.umbrella, umbrella_protocol<Config>, queued_protocol<Config>>;
 }  // namespace detail
 
-/// Moving it moves the transaction; a moved-from or finished one holds nothing. Ending one by its
-/// destructor releases everything and counts as abandoned.
+/// Moving it moves the transaction; a moved-from or finished one holds nothing, and may only be asked whether it has
+/// ended, abandoned again or destroyed. Ending one by its destructor releases everything and counts as abandoned.
 template <class Config>
 class basic_transaction {
     using protocol = detail::protocol_of<Config>;
@@ -177,6 +179,7 @@ public:
     }
 
 private:
+    friend class detail::umbrella_share<Config>;
     using block = detail::control_block<Config>;
     using patience = detail::patience<platform>;
     using phase = detail::transaction_phase;
@@ -191,6 +194,8 @@ private:
             return true;
         }
     }
+    /// One more handle on a transaction; umbrella_share counts them.
+    basic_transaction(detail::domain_core<Config>& core, block& shared) noexcept : core_{&core}, block_{&shared} {}
     /// `rank`: as the caller names it; 0: the policy's own.
     [[gnu::noinline]] acquire_result acquire_with(lock_type& lock, mode m, patience const& p, std::uintptr_t rank = 0);
     void must(acquire_result answer) const {

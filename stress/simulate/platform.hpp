@@ -226,8 +226,10 @@ struct exploring_kernel {
         auto const* const w = world::current();
         return w != nullptr ? w->now() : 0;
     }
-    /// One for all fibers: what is followed by context is checked in native builds only.
-    [[nodiscard]] static std::size_t thread() noexcept { return 0; }
+    [[nodiscard]] static std::size_t thread() noexcept {
+        auto const* const w = world::current();
+        return w != nullptr ? std::size_t{w->running() + 1U} : 0;  // 0: nobody runs
+    }
 
     /// Keeps none, so that a block wanders from thread to thread as often as it can.
     template <class Block, class Pool>

@@ -24,6 +24,7 @@
 #include <latch>
 #include <new>
 #include <set>
+#include <string>
 #include <thread>
 
 namespace {
@@ -257,6 +258,44 @@ TEST_SUITE("address_space/space") {
             CHECK(space.broken_invariant() == "");
         }
         CHECK(space.apply(me, anywhere) > 0);
+    }
+
+    TEST_CASE_TEMPLATE("the work of a fault may throw, and must not use the space", Policy, ALL_POLICIES) {
+        basic_address_space<Policy> space{small_globals()};
+        typename basic_address_space<Policy>::worker me;
+        space.apply(me, add_stack());
+        operation fault;
+        fault.start = base + stack_page * page_size;
+        fault.flags = fault_write;
+        REQUIRE(space.apply(me, fault) == 0);
+        std::uint64_t const reads = me.faults.success;
+        CHECK_THROWS_AS(space.apply(me, fault, [] { throw std::bad_alloc{}; }), std::bad_alloc);
+        CHECK(space.broken_invariant() == "");
+        if (manylock::checks_enabled) {
+            struct named {
+                std::string sentence;
+            };
+            auto* const former = manylock::set_misuse_handler([](char const* sentence) { throw named{sentence}; });
+            auto const sentence_of = [&](operation const& outer, operation const& inner) {
+                try {
+                    space.apply(me, outer, [&] { space.apply(me, inner); });
+                } catch (named const& n) {
+                    return n.sentence;
+                }
+                return std::string{};
+            };
+            operation const mapping = add_stack();
+            CHECK(sentence_of(fault, mapping) == "transaction begun inside a single-object read of its domain");
+            CHECK(sentence_of(fault, fault) ==
+                  "single-object read inside a single-object read of its domain: only a try form may be");
+            CHECK(sentence_of(mapping, mapping) == "two live transactions of one domain in one context");
+            CHECK(sentence_of(mapping, fault) == "single-object read inside a transaction of its domain");
+            manylock::set_misuse_handler(former);
+        }
+        CHECK(space.broken_invariant() == "");
+        CHECK(space.apply(me, fault) == 0);
+        CHECK(me.faults.success > reads);
+        CHECK(space.apply(me, add_stack()) > 0);
     }
 
     TEST_CASE("identities are unique in a space whose workers come from another") {

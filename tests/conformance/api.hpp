@@ -185,13 +185,117 @@ void api(cases<P> const& add) {
         done.get();
         {
             std::shared_lock const reader{mutex};
-            std::shared_lock const another{mutex};
+            std::shared_lock const another{mutex, std::try_to_lock};
+            CHECK(another.owns_lock());
             CHECK(lock.busy());
         }
         CHECK(mutex.try_lock());
         mutex.unlock();
         CHECK_FALSE(lock.busy());
         CHECK(domain.stats().restarts() == 0);
+    });
+
+    add("lockable: several with std::scoped_lock and std::lock in any order", [] {
+        domain_of<P> domain;
+        std::array<lock_of<P>, 3> locks;
+        std::array<int, 3> values{};
+        constexpr int rounds = 500;
+        together(3, [&](std::size_t me) {
+            manylock::lockable<domain_of<P>> a{domain, locks[me]};
+            manylock::lockable<domain_of<P>> b{domain, locks[(me + 1) % 3]};
+            manylock::lockable<domain_of<P>> c{domain, locks[(me + 2) % 3]};
+            for (int i = 0; i < rounds; ++i) {
+                switch (i % 4) {
+                    case 0: {
+                        std::scoped_lock const all{a, b, c};
+                        for (auto& v : values) ++v;
+                        break;
+                    }
+                    case 1: {  // given back in another order
+                        std::unique_lock first{a, std::defer_lock};
+                        std::unique_lock second{b, std::defer_lock};
+                        std::lock(first, second);
+                        ++values[me], ++values[(me + 1) % 3];
+                        first.unlock();
+                        ++values[(me + 1) % 3];
+                        second.unlock();
+                        std::scoped_lock const rest{c, a};
+                        ++values[me], ++values[(me + 2) % 3];
+                        break;
+                    }
+                    case 2: {
+                        std::shared_lock first{b, std::defer_lock};
+                        std::shared_lock second{c, std::defer_lock};
+                        std::lock(first, second);
+                        CHECK(values[(me + 1) % 3] >= 0);
+                        break;
+                    }
+                    default: {
+                        std::unique_lock first{a, std::defer_lock};
+                        std::shared_lock second{c, std::defer_lock};
+                        std::lock(first, second);
+                        CHECK(values[(me + 2) % 3] >= 0);
+                        break;
+                    }
+                }
+                domain.run([&](auto& txn) { txn.lock_all(std::array{&locks[0], &locks[1], &locks[2]}); });
+                domain.read(locks[me], [&] { CHECK(values[me] >= 0); });
+            }
+        });
+        // Of 4 rounds one adds 3, one 5.
+        CHECK(values[0] + values[1] + values[2] == 3 * rounds / 4 * 8);
+        for (auto const& lock : locks) CHECK_FALSE(lock.busy());
+        CHECK_FALSE(domain.core().umbrella.busy());
+    });
+
+    add("lockable: two in one context, one of them asked for twice or in vain", [] {
+        domain_of<P> domain;
+        std::array<lock_of<P>, 3> locks;
+        manylock::lockable<domain_of<P>> a{domain, locks[0]};
+        manylock::lockable<domain_of<P>> b{domain, locks[1]};
+        manylock::lockable<domain_of<P>> c{domain, locks[2]};
+        manylock::lockable<domain_of<P>> again{domain, locks[1]};
+        auto txn = domain.begin();
+        actor other;
+        for (bool const first_goes_first : {true, false}) {
+            a.lock();
+            REQUIRE(b.try_lock());
+            CHECK_FALSE(again.try_lock());
+            REQUIRE(other.does([&] { return domain.enter_read(locks[2]); }).get() == manylock::read_status::fast);
+            CHECK_FALSE(c.try_lock());  // somebody reads it
+            other.does([&] { domain.leave_read(locks[2]); }).get();
+            CHECK(c.try_lock());
+            c.unlock();
+            CHECK(domain.try_read_lock(locks[2]));  // as soon as it is given back
+            auto& early = first_goes_first ? a : b;
+            auto& late = first_goes_first ? b : a;
+            early.unlock();
+            CHECK(domain.try_read_lock(locks[first_goes_first ? 0 : 1]));
+            CHECK_FALSE(domain.try_read_lock(locks[first_goes_first ? 1 : 0]));
+            CHECK_FALSE(other.does([&] { return txn.try_lock(locks[first_goes_first ? 1 : 0]); }).get());
+            other.does([&] { late.unlock(); }).get();  // and on another thread
+            CHECK(txn.try_lock(locks[1]));
+            txn.release(locks[1]);
+            txn.abandon();
+            std::destroy_at(&txn);
+            std::construct_at(&txn, domain.begin());
+        }
+        {
+            manylock::lockable<domain_of<P>> dropped{domain, locks[2]};
+            a.lock();
+            REQUIRE(dropped.try_lock());
+        }
+        CHECK(c.try_lock());
+        c.unlock();
+        a.unlock();
+        REQUIRE(txn.acquire(locks[0]));
+        txn.detach(locks[0]);
+        txn.commit();
+        b.lock();
+        CHECK_THROWS_AS((void)a.try_lock(), manylock::restart);  // gone
+        b.unlock();
+        for (auto const& lock : locks) CHECK_FALSE(lock.busy());
+        CHECK_FALSE(domain.core().umbrella.busy());
     });
 
     add("read: waits for an exclusive holder and holds up the next", [] {

@@ -28,3 +28,8 @@ run("${CMAKE_COMMAND}" -S "${SOURCE}/tests/consumer/project" -B "${WORK}/consume
     -DUSE=policies "-DREADME=${SOURCE}/README.md" "-DCMAKE_PREFIX_PATH=${WORK}/prefix")
 run("${CMAKE_COMMAND}" --build "${WORK}/consumer")
 run("${WORK}/consumer/consumer")
+# <manylock/policies.hpp> has it where it is not the default, too.
+run("${CMAKE_COMMAND}" -S "${SOURCE}/tests/consumer/project" -B "${WORK}/registered" ${common}
+    -DMANYLOCK_POLICY=no_wait -DREGISTERED=wound_die
+    -DUSE=policies "-DREADME=${SOURCE}/README.md" "-DCMAKE_PREFIX_PATH=${WORK}/prefix")
+run("${CMAKE_COMMAND}" --build "${WORK}/registered")

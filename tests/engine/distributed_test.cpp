@@ -140,14 +140,13 @@ TEST_CASE("an older writer wounds every younger reader") {
 TEST_CASE("single-object readers stand beside distributed ones, and are waited for") {
     place<policies::no_wait> p;
     auto readers = p.readers(1);
+    auto writer = p.family.begin();
     {
         auto const guard = p.family.read_lock(p.a);
         CHECK(guard);
         readers[0].commit();
-        auto writer = p.family.begin();
         CHECK(writer.try_acquire(p.a) == status::busy);
     }
-    auto writer = p.family.begin();
     CHECK(writer.try_acquire(p.a) == status::granted);
     writer.commit();
 }

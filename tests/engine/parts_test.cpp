@@ -234,10 +234,10 @@ TEST_CASE("marked lock: a number that comes round again does not hide a reader")
     domain_type domain;
     domain_type::lock_type a;
     domain.run([&](auto& txn) { txn.lock(a); });  // marked under 1
-    CHECK(domain.enter_read(a) == manylock::read_status::fast);
-    domain.core().sequence.store(1);  // as if 2^32 umbrellas had passed
     {
         auto txn = domain.begin();
+        CHECK(domain.enter_read(a) == manylock::read_status::fast);
+        domain.core().sequence.store(1);                      // as if 2^32 umbrellas had passed
         CHECK(txn.try_acquire(a) == manylock::status::busy);  // the reader is still inside
         CHECK(txn.held() == 0);
     }

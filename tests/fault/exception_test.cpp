@@ -78,10 +78,11 @@ struct scene {
 TEST_SUITE_BEGIN("exception");
 
 TEST_CASE_TEMPLATE("exception: out of every point of a body", P, EVERY_POLICY) {
+    constexpr std::uint64_t told_to_restart = 4;
     std::uint64_t points = 0;
-    bool committed = false;
-    for (std::uint64_t n = 1; !committed; ++n) {
+    for (std::uint64_t n = 1; n <= points + 1; ++n) {
         CAPTURE(n);
+        bool committed = false;
         scene<P> s;
         s.wire.arm(n);
         manylock::retry_options const retry{.on_restart = [&](auto, auto) {
@@ -98,7 +99,8 @@ TEST_CASE_TEMPLATE("exception: out of every point of a body", P, EVERY_POLICY) {
         } catch (tripwire::tripped) {
         }
         points = s.wire.passed();
-        CHECK(committed == (points < n));  // one that was thrown comes out
+        // One that was thrown comes out, but where the body was to run again anyway.
+        CHECK(committed == (points < n || n == told_to_restart));
         REQUIRE(all_free(s.domain, s.locks));
         REQUIRE(all_free(s.inner, s.inner_locks));
         auto const stats = s.domain.stats();
@@ -135,6 +137,81 @@ TEST_CASE_TEMPLATE("exception: another transaction's restart is no reason to try
     CHECK(outer.stats()[counter::abandons] == 1);
     CHECK(outer.stats().restarts() == 0);
     CHECK(inner.stats()[counter::abandons] == 1);
+}
+
+namespace {
+struct of_the_body {};
+}  // namespace
+
+TEST_CASE_TEMPLATE("exception: one that a body makes of a restart is retried", P, EVERY_POLICY) {
+    manylock::domain<P> domain;
+    std::array<typename manylock::domain<P>::lock_type, 2> locks;
+    constexpr int rounds = manylock::test::sanitized ? 200 : 2'000;
+    std::array<int, 2> values{};
+    std::atomic<int> failed{0};
+    together(4, [&](std::size_t me) {
+        for (int i = 0; i < rounds; ++i) {
+            try {
+                domain.run([&](auto& txn) {
+                    try {
+                        txn.lock(locks[me % 2]);
+                        if (i % 8 == 0) std::this_thread::yield();  // so that others come in between
+                        txn.lock(locks[1 - me % 2]);
+                        ++values[0], ++values[1];
+                    } catch (...) {
+                        throw of_the_body{};
+                    }
+                });
+            } catch (of_the_body const&) {
+                failed.fetch_add(1, std::memory_order_relaxed);  // relaxed: a count
+            }
+        }
+    });
+    CHECK(failed == 0);
+    CHECK(values == std::array<int, 2>{4 * rounds, 4 * rounds});
+    CHECK(domain.stats()[counter::commits] == 4 * rounds);
+    CHECK(usable(domain, locks));
+}
+
+TEST_CASE_TEMPLATE("exception: told to restart before it throws, a body runs again; else it does not", P, EVERY_POLICY) {
+    manylock::domain<P> domain;
+    std::array<typename manylock::domain<P>::lock_type, 1> locks;
+    int runs = 0;
+    auto const restarts_and_throws = [&](auto& txn) {
+        ++runs;
+        txn.lock(locks[0]);
+        if (txn.attempt() < 3) {
+            (void)txn.restart_because(restart_reason::injected);
+            throw std::bad_alloc{};
+        }
+        return 5;
+    };
+    CHECK(domain.run(restarts_and_throws) == 5);
+    CHECK(runs == 3);
+    // The bound holds for such attempts, too.
+    CHECK_THROWS_AS(domain.run({.max_attempts = 2}, restarts_and_throws), manylock::abandoned);
+    CHECK(runs == 5);
+    // An exception of an attempt that nobody told to restart leaves at once, also after earlier restarts.
+    runs = 0;
+    CHECK_THROWS_AS(domain.run([&](auto& txn) {
+        ++runs;
+        if (txn.attempt() == 1) txn.lock(locks[0]), (void)txn.restart_because(restart_reason::injected);
+        throw of_the_body{};
+    }),
+                    of_the_body);
+    CHECK(runs == 2);
+    // Whoever wants to give up for a restart's sake says so.
+    runs = 0;
+    CHECK_THROWS_AS(domain.run([&](auto& txn) {
+        ++runs;
+        txn.lock(locks[0]);
+        (void)txn.restart_because(restart_reason::injected);
+        txn.abandon();
+        throw of_the_body{};
+    }),
+                    of_the_body);
+    CHECK(runs == 1);
+    CHECK(usable(domain, locks));
 }
 
 TEST_CASE_TEMPLATE("exception: those who wait are served when a body is thrown out of", P,
@@ -300,6 +377,43 @@ TEST_CASE_TEMPLATE("thread: pthread_cancel ends a body at its next cancellation 
     CHECK(s.got_both);
     CHECK(s.domain.stats()[counter::abandons] == 1);
     CHECK(usable(s.domain, s.locks));
+}
+
+TEST_CASE_TEMPLATE("thread: one that ends inside a body ends though the body was told to restart", P, EVERY_POLICY) {
+#ifdef MANYLOCK_TSAN
+    return;  // it does not follow the unwinding of a cancelled thread
+#endif
+    struct shared {
+        manylock::domain<P> domain;
+        std::array<typename manylock::domain<P>::lock_type, 1> locks;
+        int runs = 0;
+    } s;
+    for (auto* const how : {+[] { ::pthread_cancel(::pthread_self()), ::pthread_testcancel(); },
+                            +[] { ::pthread_exit(PTHREAD_CANCELED); }}) {
+        s.runs = 0;
+        std::pair<shared*, void (*)()> argument{&s, how};
+        pthread_t thread{};
+        REQUIRE(::pthread_create(
+                    &thread, nullptr,
+                    [](void* given) -> void* {
+                        auto* const mine = static_cast<std::pair<shared*, void (*)()>*>(given)->first;
+                        auto* const end = static_cast<std::pair<shared*, void (*)()>*>(given)->second;
+                        mine->domain.run([&](auto& txn) {
+                            if (++mine->runs > 1) return;
+                            txn.lock(mine->locks[0]);
+                            (void)txn.restart_because(restart_reason::injected);
+                            end();
+                        });
+                        return nullptr;
+                    },
+                    &argument) == 0);
+        void* result = nullptr;
+        REQUIRE(::pthread_join(thread, &result) == 0);
+        CHECK(result == PTHREAD_CANCELED);
+        CHECK(s.runs == 1);
+        CHECK(usable(s.domain, s.locks));
+    }
+    CHECK(s.domain.stats()[counter::abandons] == 2);
 }
 
 namespace {

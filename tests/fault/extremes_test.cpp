@@ -125,6 +125,7 @@ TEST_CASE_TEMPLATE("umbrella: its number comes round under transactions and read
     manylock::domain<P> domain;
     std::array<typename manylock::domain<P>::lock_type, 3> locks;
     std::array<typename manylock::domain<P>::lock_type, 8> fresh;
+    actor reader;
     domain.core().sequence = 0xffff'fffdU;
     for (int i = 0; i < 8; ++i) {  // through 0, the number of locks that were never marked
         CAPTURE(domain.core().sequence.load());
@@ -139,17 +140,17 @@ TEST_CASE_TEMPLATE("umbrella: its number comes round under transactions and read
         CHECK(other.try_acquire(locks[1]));
         other.commit();
         // A reader inside keeps a marker out, also where the object's number has come round meanwhile.
-        auto early = domain.read_lock(fresh[static_cast<std::size_t>(i)]);
+        auto& read_early = fresh[static_cast<std::size_t>(i)];
+        CHECK(reader.does([&] { return domain.enter_read(read_early); }).get() == manylock::read_status::fast);
         domain.run([&](auto& next) { next.lock(locks[1]); });
         auto marker = domain.begin();
-        CHECK(marker.try_acquire(fresh[static_cast<std::size_t>(i)]) == status::busy);
-        early.release();
+        CHECK(marker.try_acquire(read_early) == status::busy);
+        reader.does([&] { domain.leave_read(read_early); }).get();
         marker.abandon();
-        auto reader = domain.read_lock(locks[2]);
-        REQUIRE(reader);
+        REQUIRE(holds(reader.does([&] { return domain.enter_read(locks[2]); }).get()));
         auto late = domain.begin();
         CHECK(late.try_acquire(locks[2]) == status::busy);
-        reader.release();
+        reader.does([&] { domain.leave_read(locks[2]); }).get();
         CHECK(late.try_acquire(locks[2]));
         late.commit();
     }

@@ -156,8 +156,8 @@ TEST_SUITE("graph/snapshot") {
         auto two = d.begin();
         REQUIRE(one.acquire(row, mode::shared));
         REQUIRE(two.acquire(row, mode::shared));
-        auto guard = d.read_lock(row);
         sleeper<test_domain> writer{d, {}, {&row, mode::exclusive}};
+        auto guard = d.read_lock(row);
         writer.go(1);
 
         auto const g = graph::snapshot(d);

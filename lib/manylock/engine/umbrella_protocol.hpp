@@ -55,6 +55,7 @@ public:
     /// Takes a mark off, so that readers may enter; the umbrella itself stays until the end.
     static void release(core& domain, block& me, lock_type& lock) {
         check_use(me.under_umbrella, "lock released that is not held: double unlock?");
+        if (checks_enabled && !me.under_umbrella) return;
         lock.unmark(number(domain));
     }
     [[gnu::always_inline]] static void release_all(core& domain, block& me) noexcept {

@@ -108,7 +108,7 @@ struct native {
     template <class Block, class Pool>
     using block_cache = thread_cache<Block, Pool>;
 
-    /// One T for each context that transactions run in: here a thread. Checked builds only.
+    /// One T for each context that transactions run in: here a thread.
     template <class T>
     [[nodiscard]] static T& context_local() noexcept {
         static thread_local T value;
