@@ -21,22 +21,24 @@ class umbrella_share {
 public:
     /// `holder` has taken the umbrella for a lockable of this context.
     static void begin(transaction& holder) noexcept {
+        auto& shared = holder.core_->lockables;
+        shared.holder = holder.block_;
         // release; pairs with join. Nobody else writes the word: whoever does has the umbrella.
-        holder.core_->lockables.store(here() | 1U, platform::release);
+        shared.word.store(here() | 1U, platform::release);
     }
     /// True if a lockable of this context holds the umbrella: then a transaction of its own would wait for itself.
     [[nodiscard]] static bool open_here(core const& of) noexcept {
-        return may_join(of.lockables.load(platform::relaxed));  // relaxed: a context sees its own
+        return may_join(of.lockables.word.load(platform::relaxed));  // relaxed: a context sees its own
     }
     /// Marks `lock` under the umbrella that another lockable of this context holds. Nothing: there is none, or the object
     /// cannot be marked now. Never waits for its readers, so that two contexts may share one umbrella by mistake.
     static std::optional<transaction> join(core& of, lock_type& lock) {
-        auto now = of.lockables.load(platform::relaxed);  // relaxed: the exchange decides
+        auto now = of.lockables.word.load(platform::relaxed);  // relaxed: the exchange decides
         do {
             if (!may_join(now)) return {};
-            // acquire; pairs with begin. release: with whoever is the last to leave
-        } while (!of.lockables.compare_exchange_weak(now, now + 1, platform::acq_rel, platform::relaxed));
-        transaction mine{of, *of.umbrella_holder()};
+            // acquire; pairs with begin: what earlier holders of the umbrella wrote
+        } while (!of.lockables.word.compare_exchange_weak(now, now + 1, platform::acquire, platform::relaxed));
+        transaction mine{of, *of.lockables.holder};
         if (lock.try_mark(of.sequence.load(platform::relaxed))) return mine;  // relaxed: ours while we are counted
         bool const gone = lock.detached();
         end(mine);
@@ -46,7 +48,7 @@ public:
     /// Requires: the object of `mine` is unmarked, or `mine` marks none.
     static void end(transaction& mine) noexcept {
         // acq_rel: the last sees what the others did under the umbrella, and gives it back after them
-        if ((mine.core_->lockables.fetch_sub(1, platform::acq_rel) & count_mask) == 1) {
+        if ((mine.core_->lockables.word.fetch_sub(1, platform::acq_rel) & count_mask) == 1) {
             mine.finish(counter::commits);
         } else {
             mine.block_ = nullptr;
