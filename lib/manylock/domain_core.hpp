@@ -38,8 +38,10 @@ public:
 
 template <class Config>
 struct shared_umbrella {
-    typename Config::platform::template atomic<std::uint64_t> word{0};           ///< in which context, and by how many
-    typename Config::template guarded<control_block<Config>*> holder{nullptr};  ///< of the first of them
+    typename Config::platform::template atomic<std::uint64_t> word{
+        0};  ///< in which context, and by how many
+    typename Config::template guarded<control_block<Config>*> holder{
+        nullptr};  ///< of the first of them
 };
 
 template <class Config>
@@ -69,7 +71,9 @@ struct domain_core {
     alignas(64) typename platform::template atomic<std::uint32_t> sequence{1};
     [[no_unique_address]] marking_mark<platform> marks_under;
     /// Umbrella only: what lockables share of it (umbrella_share.hpp).
-    [[no_unique_address]] std::conditional_t<Config::needs.umbrella, shared_umbrella<Config>, no_link> lockables{};
+    [[no_unique_address]] std::conditional_t<Config::needs.umbrella, shared_umbrella<Config>,
+                                             no_link>
+        lockables{};
 
     /// Held by the one transaction that has run out of patience and whose turn it is (options::patience).
     /// Waited for while holding nothing, so it closes no cycle.

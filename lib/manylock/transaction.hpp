@@ -23,7 +23,8 @@ struct domain_core;
 template <class Config>
 class umbrella_share;
 template <class Config>
-using lock_of = std::conditional_t<Config::needs.umbrella, marked_lock<Config>, queued_lock<Config>>;
+using lock_of =
+    std::conditional_t<Config::needs.umbrella, marked_lock<Config>, queued_lock<Config>>;
 }  // namespace detail
 
 /// Moving it moves the transaction; a moved-from or finished one holds nothing, and may only be asked whether it has
@@ -129,7 +130,8 @@ public:
     /// Releases everything now, ahead of rollback(). Requires: must_restart().
     void release_everything() noexcept(!checks_enabled) {
         if (!alive("everything released by a transaction that has ended")) return;
-        check_use(block_->poisoned, "everything released by a transaction that was not told to restart");
+        check_use(block_->poisoned,
+                  "everything released by a transaction that was not told to restart");
         release_all();
         end_turn();
     }
@@ -141,7 +143,8 @@ public:
         return alive("attempt asked of a transaction that has ended") ? block_->restarts + 1 : 0;
     }
     [[nodiscard]] stamp age() const noexcept(!checks_enabled) {
-        return alive("age asked of a transaction that has ended") ? block_->current_stamp() : stamp{};
+        return alive("age asked of a transaction that has ended") ? block_->current_stamp()
+                                                                  : stamp{};
     }
     /// True once a restart was issued in this attempt (E12).
     [[nodiscard]] bool must_restart() const noexcept(!checks_enabled) {
@@ -149,7 +152,8 @@ public:
     }
     /// Requires: must_restart(), or attempt() > 1.
     [[nodiscard]] restart_reason last_restart() const noexcept(!checks_enabled) {
-        if (!alive("last restart asked of a transaction that has ended")) return restart_reason::conflict;
+        if (!alive("last restart asked of a transaction that has ended"))
+            return restart_reason::conflict;
         check_use(block_->poisoned || block_->restarts > 0,
                   "last restart asked of a transaction that was never told to restart");
         return block_->poison;
@@ -186,7 +190,8 @@ private:
     };
 
     /// False, in checked builds only and after `sentence`: it has ended.
-    [[nodiscard, gnu::always_inline]] bool alive(char const* sentence) const noexcept(!checks_enabled) {
+    [[nodiscard, gnu::always_inline]] bool alive(char const* sentence) const
+        noexcept(!checks_enabled) {
         if constexpr (checks_enabled) {
             check_use(block_ != nullptr, sentence);
             return block_ != nullptr;
@@ -196,7 +201,8 @@ private:
         }
     }
     /// One more handle on a transaction; umbrella_share counts them.
-    basic_transaction(detail::domain_core<Config>& core, block& shared) noexcept : core_{&core}, block_{&shared} {}
+    basic_transaction(detail::domain_core<Config>& core, block& shared) noexcept
+        : core_{&core}, block_{&shared} {}
     [[nodiscard]] bool acquired_at_once(lock_type& lock) noexcept;
     [[nodiscard]] bool shared_at_once(lock_type& lock) noexcept;
     [[nodiscard, gnu::noinline]] bool reads_already(lock_type& lock) noexcept { return block_->holds.find(&lock) != nullptr; }

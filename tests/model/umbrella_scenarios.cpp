@@ -42,8 +42,8 @@ struct markers_and_reader : world<umbrella> {
     void at_end() override { expect(a.read() == 2 && b.read() == 2, "two writes each"); }
 };
 
-/// Two lockables share an umbrella (the model has one context for all threads), a transaction comes before or after them:
-/// its shared acquisition marks nothing, so that the umbrella alone orders what it reads.
+/// Two lockables share an umbrella (the model has one context for all threads), a transaction comes before or after
+/// them: its shared acquisition marks nothing, so that the umbrella alone orders what it reads.
 struct lockables_and_transaction : world<umbrella> {
     void thread(unsigned number) override {
         if (number == 2) {
