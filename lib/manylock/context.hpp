@@ -207,8 +207,8 @@ private:
         }
 
     private:
-        std::mutex
-            mutex_;  // lint: allow(platform) for all: simulated platforms run in several threads
+        // For all: simulated platforms run in several threads.
+        std::mutex mutex_;  // lint: allow(platform)
         std::vector<std::unique_ptr<node>> nodes_;
         node* spare_ = nullptr;
     };
