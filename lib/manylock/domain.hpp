@@ -117,7 +117,10 @@ public:
     private:
         friend class domain;
         read_guard(domain* d, lock_type& lock, read_status status) noexcept
-            : domain_{manylock::holds(status) ? d : nullptr}, lock_{&lock}, status_{status}, mark_{d->opened(lock, status)} {}
+            : domain_{manylock::holds(status) ? d : nullptr},
+              lock_{&lock},
+              status_{status},
+              mark_{d->opened(lock, status)} {}
         domain* domain_;
         lock_type* lock_;
         read_status status_;
@@ -143,7 +146,9 @@ public:
     template <class Body>
     bool read(lock_type& lock, Body&& body) {
         constexpr bool callable = std::is_invocable_v<Body>;
-        static_assert(callable, "manylock: the body of domain::read must be callable without arguments: [&] { ... }.");
+        static_assert(
+            callable,
+            "manylock: the body of domain::read must be callable without arguments: [&] { ... }.");
         if constexpr (callable) {
             detail::check_result<Body>();
             auto const guard = read_lock(lock);
@@ -191,7 +196,8 @@ public:
 
     private:
         friend class domain;
-        explicit fallback_guard(detail::domain_core<config>& core, typename detail::context<Platform>::mark mark) noexcept
+        explicit fallback_guard(detail::domain_core<config>& core,
+                                typename detail::context<Platform>::mark mark) noexcept
             : core_{core}, mark_{std::move(mark)} {}
         detail::domain_core<config>& core_;
         [[no_unique_address]] typename detail::context<Platform>::mark mark_;
@@ -201,7 +207,8 @@ public:
     fallback_guard fall_back() {
         context::check(&core_, core_.level, detail::scope_kind::fallback);
         share_umbrella();
-        return fallback_guard{core_, context::open(&core_, core_.level, detail::scope_kind::fallback)};
+        return fallback_guard{core_,
+                              context::open(&core_, core_.level, detail::scope_kind::fallback)};
     }
 
     [[nodiscard]] statistics stats() const {
@@ -239,7 +246,9 @@ private:
     void share_umbrella();
 
     using context = detail::context<Platform>;
-    void check_read(bool may_wait) { context::check(&core_, core_.level, detail::scope_kind::read, may_wait); }
+    void check_read(bool may_wait) {
+        context::check(&core_, core_.level, detail::scope_kind::read, may_wait);
+    }
     typename context::mark opened(lock_type& lock, read_status status) noexcept {
         if (!manylock::holds(status)) return {};
         return context::open(&core_, core_.level, detail::scope_kind::read, &lock);

@@ -14,17 +14,19 @@ namespace manylock {
 template <conflict_policy Policy, options Options, class Platform>
 template <class Body, class OnRestart>
 decltype(auto) domain<Policy, Options, Platform>::run_with([[maybe_unused]] Body&& body,
-                                                                [[maybe_unused]] OnRestart on_restart) {
+                                                           [[maybe_unused]] OnRestart on_restart) {
     constexpr bool callable = std::is_invocable_v<Body&, transaction&>;
     static_assert(callable,
-                  "manylock: the body of domain::run must be callable with a transaction by reference, again and again: "
+                  "manylock: the body of domain::run must be callable with a transaction by "
+                  "reference, again and again: "
                   "[&](auto& txn) { ... }.");
     if constexpr (callable) {
         using result = std::invoke_result_t<Body&, transaction&>;
         detail::check_result<Body&, transaction&>();
         detail::open_scope<Platform> const scope{&core_, core_.level};
         transaction txn{core_};
-        constexpr auto* ended_inside = "transaction ended inside the body of run, which ends it itself";
+        constexpr auto* ended_inside =
+            "transaction ended inside the body of run, which ends it itself";
         for (;;) {
             try {
                 if constexpr (std::is_void_v<result>) {
@@ -56,7 +58,8 @@ decltype(auto) domain<Policy, Options, Platform>::run_with([[maybe_unused]] Body
             }
 #endif
             catch (...) {
-                // Told to restart, the body has seen half a transaction, and what it throws is about that (decision 26).
+                // Told to restart, the body has seen half a transaction, and what it throws is
+                // about that (decision 26).
                 if (txn.ended() || !txn.must_restart()) throw;
             }
             on_restart(txn);

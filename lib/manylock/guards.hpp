@@ -28,7 +28,8 @@ public:
                 return;
             }
             if (ours_ && !txn_.must_restart() && !txn_.holds(lock_, mode::shared)) {
-                detail::report_in_destructor("lock of a scoped hold released by hand: double unlock?");
+                detail::report_in_destructor(
+                    "lock of a scoped hold released by hand: double unlock?");
                 return;
             }
         }

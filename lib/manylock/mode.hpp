@@ -1,6 +1,6 @@
-// Lock modes, and which go together, as data: conflicts and upgrades are looked up here. The fast paths branch on the two
-// modes, for an exclusive holder is a name in the lock word and shared ones are a count: a third mode needs a row and a
-// column here, a place in the word (lock_word.hpp), and its branch there.
+// Lock modes, and which go together, as data: conflicts and upgrades are looked up here. The fast paths
+// branch on the two modes, for an exclusive holder is a name in the lock word and shared ones are a count.
+// A third mode needs a row and a column here, a place in the word (lock_word.hpp), and its branch there.
 #pragma once
 
 #include <array>

@@ -146,7 +146,8 @@ public:
         return alive("attempt asked of a transaction that has ended") ? block_->restarts + 1 : 0;
     }
     [[nodiscard]] stamp age() const noexcept(!checks_enabled) {
-        return alive("age asked of a transaction that has ended") ? block_->current_stamp() : stamp{};
+        return alive("age asked of a transaction that has ended") ? block_->current_stamp()
+                                                                  : stamp{};
     }
     /// True once a restart was issued in this attempt (E12).
     [[nodiscard]] bool must_restart() const noexcept(!checks_enabled) {
@@ -185,7 +186,8 @@ private:
     using phase = detail::transaction_phase;
 
     /// False, in checked builds only and after `sentence`: it has ended.
-    [[nodiscard, gnu::always_inline]] bool alive(char const* sentence) const noexcept(!checks_enabled) {
+    [[nodiscard, gnu::always_inline]] bool alive(char const* sentence) const
+        noexcept(!checks_enabled) {
         if constexpr (checks_enabled) {
             check_use(block_ != nullptr, sentence);
             return block_ != nullptr;

@@ -260,7 +260,8 @@ TEST_SUITE("address_space/space") {
         CHECK(space.apply(me, anywhere) > 0);
     }
 
-    TEST_CASE_TEMPLATE("the work of a fault may throw, and must not use the space", Policy, ALL_POLICIES) {
+    TEST_CASE_TEMPLATE("the work of a fault may throw, and must not use the space", Policy,
+                       ALL_POLICIES) {
         basic_address_space<Policy> space{small_globals()};
         typename basic_address_space<Policy>::worker me;
         space.apply(me, add_stack());
@@ -275,7 +276,8 @@ TEST_SUITE("address_space/space") {
             struct named {
                 std::string sentence;
             };
-            auto* const former = manylock::set_misuse_handler([](char const* sentence) { throw named{sentence}; });
+            auto* const former =
+                manylock::set_misuse_handler([](char const* sentence) { throw named{sentence}; });
             auto const sentence_of = [&](operation const& outer, operation const& inner) {
                 try {
                     space.apply(me, outer, [&] { space.apply(me, inner); });
@@ -285,11 +287,15 @@ TEST_SUITE("address_space/space") {
                 return std::string{};
             };
             operation const mapping = add_stack();
-            CHECK(sentence_of(fault, mapping) == "transaction begun inside a single-object read of its domain");
+            CHECK(sentence_of(fault, mapping) ==
+                  "transaction begun inside a single-object read of its domain");
             CHECK(sentence_of(fault, fault) ==
-                  "single-object read inside a single-object read of its domain: only a try form may be");
-            CHECK(sentence_of(mapping, mapping) == "two live transactions of one domain in one context");
-            CHECK(sentence_of(mapping, fault) == "single-object read inside a transaction of its domain");
+                  "single-object read inside a single-object read of its domain: only a try form "
+                  "may be");
+            CHECK(sentence_of(mapping, mapping) ==
+                  "two live transactions of one domain in one context");
+            CHECK(sentence_of(mapping, fault) ==
+                  "single-object read inside a transaction of its domain");
             manylock::set_misuse_handler(former);
         }
         CHECK(space.broken_invariant() == "");

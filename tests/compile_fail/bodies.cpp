@@ -1,5 +1,5 @@
-// Bodies that domain::run and domain::read refuse: one a compilation, picked by a macro. None of the macros: all that is
-// here is fine. CMakeLists.txt has the sentences.
+// Bodies that domain::run and domain::read refuse: one a compilation, picked by a macro. None of the macros:
+// all that is here is fine. CMakeLists.txt has the sentences.
 #include <coroutine>
 #include <memory>
 #include <string>

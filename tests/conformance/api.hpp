@@ -238,7 +238,9 @@ void api(cases<P> const& add) {
                         break;
                     }
                 }
-                domain.run([&](auto& txn) { txn.lock_all(std::array{&locks[0], &locks[1], &locks[2]}); });
+                domain.run([&](auto& txn) {
+                    txn.lock_all(std::array{&locks[0], &locks[1], &locks[2]});
+                });
                 domain.read(locks[me], [&] { CHECK(values[me] >= 0); });
             }
         });
@@ -261,7 +263,8 @@ void api(cases<P> const& add) {
             a.lock();
             REQUIRE(b.try_lock());
             CHECK_FALSE(again.try_lock());
-            REQUIRE(other.does([&] { return domain.enter_read(locks[2]); }).get() == manylock::read_status::fast);
+            REQUIRE(other.does([&] { return domain.enter_read(locks[2]); }).get() ==
+                    manylock::read_status::fast);
             CHECK_FALSE(c.try_lock());  // somebody reads it
             other.does([&] { domain.leave_read(locks[2]); }).get();
             CHECK(c.try_lock());
@@ -272,7 +275,8 @@ void api(cases<P> const& add) {
             early.unlock();
             CHECK(domain.try_read_lock(locks[first_goes_first ? 0 : 1]));
             CHECK_FALSE(domain.try_read_lock(locks[first_goes_first ? 1 : 0]));
-            CHECK_FALSE(other.does([&] { return txn.try_lock(locks[first_goes_first ? 1 : 0]); }).get());
+            CHECK_FALSE(
+                other.does([&] { return txn.try_lock(locks[first_goes_first ? 1 : 0]); }).get());
             other.does([&] { late.unlock(); }).get();  // and on another thread
             CHECK(txn.try_lock(locks[1]));
             txn.release(locks[1]);

@@ -155,7 +155,8 @@ TEST_CASE_TEMPLATE("exception: one that a body makes of a restart is retried", P
                 domain.run([&](auto& txn) {
                     try {
                         txn.lock(locks[me % 2]);
-                        if (i % 8 == 0) std::this_thread::yield();  // so that others come in between
+                        if (i % 8 == 0)
+                            std::this_thread::yield();  // so that others come in between
                         txn.lock(locks[1 - me % 2]);
                         ++values[0], ++values[1];
                     } catch (...) {
@@ -173,7 +174,9 @@ TEST_CASE_TEMPLATE("exception: one that a body makes of a restart is retried", P
     CHECK(usable(domain, locks));
 }
 
-TEST_CASE_TEMPLATE("exception: told to restart before it throws, a body runs again; else it does not", P, EVERY_POLICY) {
+TEST_CASE_TEMPLATE(
+    "exception: told to restart before it throws, a body runs again; else it does not", P,
+    EVERY_POLICY) {
     manylock::domain<P> domain;
     std::array<typename manylock::domain<P>::lock_type, 1> locks;
     int runs = 0;
@@ -195,7 +198,8 @@ TEST_CASE_TEMPLATE("exception: told to restart before it throws, a body runs aga
     runs = 0;
     CHECK_THROWS_AS(domain.run([&](auto& txn) {
         ++runs;
-        if (txn.attempt() == 1) txn.lock(locks[0]), (void)txn.restart_because(restart_reason::injected);
+        if (txn.attempt() == 1)
+            txn.lock(locks[0]), (void)txn.restart_because(restart_reason::injected);
         throw of_the_body{};
     }),
                     of_the_body);
@@ -379,7 +383,8 @@ TEST_CASE_TEMPLATE("thread: pthread_cancel ends a body at its next cancellation 
     CHECK(usable(s.domain, s.locks));
 }
 
-TEST_CASE_TEMPLATE("thread: one that ends inside a body ends though the body was told to restart", P, EVERY_POLICY) {
+TEST_CASE_TEMPLATE("thread: one that ends inside a body ends though the body was told to restart",
+                   P, EVERY_POLICY) {
 #ifdef MANYLOCK_TSAN
     return;  // it does not follow the unwinding of a cancelled thread
 #endif
@@ -396,8 +401,10 @@ TEST_CASE_TEMPLATE("thread: one that ends inside a body ends though the body was
         REQUIRE(::pthread_create(
                     &thread, nullptr,
                     [](void* given) -> void* {
-                        auto* const mine = static_cast<std::pair<shared*, void (*)()>*>(given)->first;
-                        auto* const end = static_cast<std::pair<shared*, void (*)()>*>(given)->second;
+                        auto* const mine =
+                            static_cast<std::pair<shared*, void (*)()>*>(given)->first;
+                        auto* const end =
+                            static_cast<std::pair<shared*, void (*)()>*>(given)->second;
                         mine->domain.run([&](auto& txn) {
                             if (++mine->runs > 1) return;
                             txn.lock(mine->locks[0]);

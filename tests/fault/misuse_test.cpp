@@ -1,5 +1,5 @@
-// Goal:   checked builds name what is opened inside something else of its domain, and every call on a transaction that has ended;
-//         and no such call crashes, whether the handler of misuse throws or returns.
+// Goal:   checked builds name what is opened inside something else of its domain, and every call on a transaction that has
+//         ended; and no such call crashes, whether the handler of misuse throws or returns.
 // Method: every pair and every member in a table, under every policy; guards that other threads give back.
 #include "support.hpp"
 
@@ -21,7 +21,8 @@ std::vector<std::string> said;
 /// What is said in `f` by a handler that returns.
 std::vector<std::string> said_in(std::function<void()> const& f) {
     said.clear();
-    auto* const former = manylock::set_misuse_handler([](char const* sentence) { said.emplace_back(sentence); });
+    auto* const former =
+        manylock::set_misuse_handler([](char const* sentence) { said.emplace_back(sentence); });
     f();
     manylock::set_misuse_handler(former);
     return said;
@@ -51,24 +52,36 @@ TEST_CASE_TEMPLATE("ended: every call on a transaction that has ended is named",
         {acquired, [&](auto& t) { CHECK_FALSE(t.acquire(a)); }},
         {acquired, [&](auto& t) { CHECK_FALSE(t.acquire_shared(a)); }},
         {acquired, [&](auto& t) { CHECK_FALSE(t.acquire_ranked(a, mode::exclusive, 7)); }},
-        {acquired, [&](auto& t) {
+        {acquired,
+         [&](auto& t) {
              typename domain_type::read_section section;
              CHECK_FALSE(t.acquire_found(a, mode::exclusive, section, 7));
          }},
         {acquired, [&](auto& t) { CHECK_FALSE(t.try_acquire(a)); }},
         {acquired, [&](auto& t) { CHECK_FALSE(t.acquire_until(a, mode::shared, soon)); }},
-        {acquired, [&](auto& t) { CHECK_FALSE(t.acquire_for(a, mode::shared, std::chrono::hours{1})); }},
-        {acquired, [&](auto& t) { CHECK_FALSE(t.acquire(a, mode::exclusive, std::stop_source{}.get_token())); }},
-        {acquired, [&](auto& t) {
+        {acquired,
+         [&](auto& t) { CHECK_FALSE(t.acquire_for(a, mode::shared, std::chrono::hours{1})); }},
+        {acquired,
+         [&](auto& t) {
+             CHECK_FALSE(t.acquire(a, mode::exclusive, std::stop_source{}.get_token()));
+         }},
+        {acquired,
+         [&](auto& t) {
              std::stop_source stop;
              stop.request_stop();
              CHECK_FALSE(t.acquire(a, mode::exclusive, stop.get_token()));
          }},
-        {acquired, [&](auto& t) { CHECK_FALSE(t.acquire_all(std::array{&a, &b})); }},
+        {acquired,
+         [&](auto& t) {
+             CHECK_FALSE(t.acquire_all(std::array{&a, &b}));
+         }},
         {acquired, [&](auto& t) { CHECK_FALSE(t.acquire_all(none)); }},
         {acquired, [&](auto& t) { t.lock(a); }},
         {acquired, [&](auto& t) { t.lock_shared(a); }},
-        {acquired, [&](auto& t) { t.lock_all(std::array{&a, &b}); }},
+        {acquired,
+         [&](auto& t) {
+             t.lock_all(std::array{&a, &b});
+         }},
         {acquired, [&](auto& t) { CHECK_FALSE(t.try_lock(a)); }},
         {"lock released by a transaction that has ended", [&](auto& t) { t.release(a); }},
         {"lock detached by a transaction that has ended", [&](auto& t) { t.detach(a); }},
@@ -77,14 +90,20 @@ TEST_CASE_TEMPLATE("ended: every call on a transaction that has ended is named",
         {"seal of a transaction that has ended", [](auto& t) { t.seal(); }},
         {"transaction ended twice", [](auto& t) { t.commit(); }},
         {"rollback of a transaction that has ended", [](auto& t) { t.rollback(); }},
-        {"everything released by a transaction that has ended", [](auto& t) { t.release_everything(); }},
+        {"everything released by a transaction that has ended",
+         [](auto& t) { t.release_everything(); }},
         {"attempt asked of a transaction that has ended", [](auto& t) { CHECK(t.attempt() == 0); }},
-        {"age asked of a transaction that has ended", [](auto& t) { CHECK_FALSE(t.age().drawn()); }},
-        {"must_restart asked of a transaction that has ended", [](auto& t) { CHECK_FALSE(t.must_restart()); }},
-        {"last restart asked of a transaction that has ended", [](auto& t) { (void)t.last_restart(); }},
+        {"age asked of a transaction that has ended",
+         [](auto& t) { CHECK_FALSE(t.age().drawn()); }},
+        {"must_restart asked of a transaction that has ended",
+         [](auto& t) { CHECK_FALSE(t.must_restart()); }},
+        {"last restart asked of a transaction that has ended",
+         [](auto& t) { (void)t.last_restart(); }},
         {"held locks asked of a transaction that has ended", [](auto& t) { CHECK(t.held() == 0); }},
-        {"held lock asked of a transaction that has ended", [&](auto& t) { CHECK_FALSE(t.holds(a, mode::shared)); }},
-        {"mark for restart asked of a transaction that has ended", [](auto& t) { CHECK_FALSE(t.marked_for_restart()); }},
+        {"held lock asked of a transaction that has ended",
+         [&](auto& t) { CHECK_FALSE(t.holds(a, mode::shared)); }},
+        {"mark for restart asked of a transaction that has ended",
+         [](auto& t) { CHECK_FALSE(t.marked_for_restart()); }},
         {"number asked of a transaction that has ended", [](auto& t) { CHECK(t.number() == 0); }},
     };
     auto const each_named = [&](txn_type& ended) {
@@ -112,7 +131,8 @@ TEST_CASE_TEMPLATE("ended: every call on a transaction that has ended is named",
     CHECK(moved.holds(a, mode::exclusive));
 }
 
-TEST_CASE_TEMPLATE("ended: a body that ends its transaction, and a hold that outlives it", P, EVERY_POLICY) {
+TEST_CASE_TEMPLATE("ended: a body that ends its transaction, and a hold that outlives it", P,
+                   EVERY_POLICY) {
     if (!manylock::checks_enabled) return;
     manylock::domain<P> domain;
     std::array<typename manylock::domain<P>::lock_type, 1> locks;
@@ -146,7 +166,8 @@ TEST_CASE_TEMPLATE("ended: a body that ends its transaction, and a hold that out
             manylock::scoped_hold const hold{txn, locks[0]};
             txn.release(locks[0]);
         };
-        CHECK(said_in(by_hand) == std::vector<std::string>{"lock of a scoped hold released by hand: double unlock?"});
+        CHECK(said_in(by_hand) ==
+              std::vector<std::string>{"lock of a scoped hold released by hand: double unlock?"});
     }
     CHECK(usable(domain, locks));
 }
@@ -158,7 +179,8 @@ TEST_CASE_TEMPLATE("ended: what a live transaction must not be asked either", P,
     auto txn = domain.begin();
     CHECK(misuse_of([&] { txn.release_everything(); }) ==
           "everything released by a transaction that was not told to restart");
-    CHECK(misuse_of([&] { (void)txn.last_restart(); }) == "last restart asked of a transaction that was never told to restart");
+    CHECK(misuse_of([&] { (void)txn.last_restart(); }) ==
+          "last restart asked of a transaction that was never told to restart");
     CHECK(said_in([&] { txn.detach(locks[0]); }) ==
           std::vector<std::string>{"lock detached that is not held exclusively"});
     CHECK_FALSE(locks[0].detached());
@@ -171,17 +193,20 @@ TEST_CASE_TEMPLATE("ended: what a live transaction must not be asked either", P,
     CHECK(usable(domain, locks));
 }
 
-TEST_CASE_TEMPLATE("nesting: what must not be opened inside a single-object read is named", P, EVERY_POLICY) {
+TEST_CASE_TEMPLATE("nesting: what must not be opened inside a single-object read is named", P,
+                   EVERY_POLICY) {
     if (!manylock::checks_enabled) return;
     using domain_type = manylock::domain<P>;
     domain_type domain;
     std::array<typename domain_type::lock_type, 2> locks;
     auto& a = locks[0];
     manylock::lockable<domain_type> as_lockable{domain, a};
-    constexpr auto* read_in_read = "single-object read inside a single-object read of its domain: only a try form may be";
+    constexpr auto* read_in_read =
+        "single-object read inside a single-object read of its domain: only a try form may be";
     constexpr auto* begun_in_read = "transaction begun inside a single-object read of its domain";
     auto const check_inside = [&] {
-        for (auto& lock : locks) {  // two readers that nest two objects in turn deadlock behind writers, too
+        for (auto& lock :
+             locks) {  // two readers that nest two objects in turn deadlock behind writers, too
             manylock::lockable<domain_type> shared{domain, lock};
             CHECK(misuse_of([&] { domain.read(lock, [] {}); }) == read_in_read);
             CHECK(misuse_of([&] { (void)domain.read_lock(lock); }) == read_in_read);
@@ -202,9 +227,12 @@ TEST_CASE_TEMPLATE("nesting: what must not be opened inside a single-object read
         CHECK(misuse_of([&] { domain.run([](auto&) {}); }) == begun_in_read);
         CHECK(misuse_of([&] { (void)domain.begin(); }) == begun_in_read);
         CHECK(misuse_of([&] { as_lockable.lock(); }) == begun_in_read);
-        CHECK(misuse_of([&] { auto const f = domain.fall_back(); }) == "fallback inside a single-object read of its domain");
+        CHECK(misuse_of([&] { auto const f = domain.fall_back(); }) ==
+              "fallback inside a single-object read of its domain");
     };
-    SUBCASE("body") { domain.read(a, check_inside); }
+    SUBCASE("body") {
+        domain.read(a, check_inside);
+    }
     SUBCASE("guard") {
         auto first = domain.read_lock(a);
         auto const guard = std::move(first);
@@ -235,7 +263,9 @@ TEST_CASE_TEMPLATE("nesting: what must not be opened inside a single-object read
     CHECK(usable(domain, locks));
 }
 
-TEST_CASE_TEMPLATE("nesting: a read, a fallback or a transaction inside a transaction or a fallback", P, EVERY_POLICY) {
+TEST_CASE_TEMPLATE(
+    "nesting: a read, a fallback or a transaction inside a transaction or a fallback", P,
+    EVERY_POLICY) {
     if (!manylock::checks_enabled) return;
     using domain_type = manylock::domain<P>;
     domain_type domain;
@@ -245,7 +275,8 @@ TEST_CASE_TEMPLATE("nesting: a read, a fallback or a transaction inside a transa
     domain.run([&](auto&) {
         CHECK(misuse_of([&] { (void)domain.read_lock(locks[0]); }) == read_inside);
         CHECK(misuse_of([&] { (void)domain.try_read_lock(locks[0]); }) == read_inside);
-        CHECK(misuse_of([&] { auto const f = domain.fall_back(); }) == "fallback inside a transaction of its domain");
+        CHECK(misuse_of([&] { auto const f = domain.fall_back(); }) ==
+              "fallback inside a transaction of its domain");
         CHECK(misuse_of([&] {
                   auto const f = elsewhere.fall_back();
                   auto const begun = domain.begin();  // on behalf of another context
@@ -264,7 +295,8 @@ TEST_CASE_TEMPLATE("nesting: a read, a fallback or a transaction inside a transa
         CHECK(misuse_of([&] { domain.run([](auto&) {}); }) == two);
         CHECK(misuse_of([&] { second.lock(); }) == two);
         CHECK(misuse_of([&] { domain.read(another, [] {}); }) == read_inside);
-        CHECK(misuse_of([&] { auto const f = domain.fall_back(); }) == "fallback inside a transaction of its domain");
+        CHECK(misuse_of([&] { auto const f = domain.fall_back(); }) ==
+              "fallback inside a transaction of its domain");
         CHECK(misuse_of([&] {
                   CHECK(second.try_lock());  // as std::lock does
                   second.unlock();
@@ -280,16 +312,20 @@ TEST_CASE_TEMPLATE("nesting: a read, a fallback or a transaction inside a transa
     }
     {
         auto const fallen = domain.fall_back();
-        CHECK(misuse_of([&] { domain.run([](auto&) {}); }) == "transaction begun inside a fallback of its domain");
-        CHECK(misuse_of([&] { (void)domain.begin(); }) == "transaction begun inside a fallback of its domain");
-        CHECK(misuse_of([&] { auto const f = domain.fall_back(); }) == "fallback inside a fallback of its domain");
+        CHECK(misuse_of([&] { domain.run([](auto&) {}); }) ==
+              "transaction begun inside a fallback of its domain");
+        CHECK(misuse_of([&] { (void)domain.begin(); }) ==
+              "transaction begun inside a fallback of its domain");
+        CHECK(misuse_of([&] { auto const f = domain.fall_back(); }) ==
+              "fallback inside a fallback of its domain");
         CHECK(misuse_of([&] { CHECK(domain.read(locks[0], [] {})); }).empty());
     }
     CHECK(misuse_of([&] { domain.run([](auto&) {}); }).empty());
     CHECK(usable(domain, locks));
 }
 
-TEST_CASE_TEMPLATE("nesting: reads count among the domains that are nested in their declared order", P, EVERY_POLICY) {
+TEST_CASE_TEMPLATE("nesting: reads count among the domains that are nested in their declared order",
+                   P, EVERY_POLICY) {
     if (!manylock::checks_enabled) return;
     manylock::domain<P> outer{1};
     manylock::domain<P> inner{2};
@@ -301,12 +337,15 @@ TEST_CASE_TEMPLATE("nesting: reads count among the domains that are nested in th
         CHECK(misuse_of([&] { inner.read(b, [] {}); }).empty());
     }
     auto const guard = inner.read_lock(b);
-    CHECK(misuse_of([&] { outer.run([](auto&) {}); }) == "domains nested against their declared order");
-    CHECK(misuse_of([&] { outer.read(a, [] {}); }) == "domains nested against their declared order");
+    CHECK(misuse_of([&] { outer.run([](auto&) {}); }) ==
+          "domains nested against their declared order");
+    CHECK(misuse_of([&] { outer.read(a, [] {}); }) ==
+          "domains nested against their declared order");
     CHECK(misuse_of([&] { CHECK(outer.try_read_lock(a)); }).empty());
 }
 
-TEST_CASE_TEMPLATE("nesting: a guard that another thread gives back is open nowhere", P, EVERY_POLICY) {
+TEST_CASE_TEMPLATE("nesting: a guard that another thread gives back is open nowhere", P,
+                   EVERY_POLICY) {
     using domain_type = manylock::domain<P>;
     using guard_type = typename domain_type::read_guard;
     domain_type domain;
@@ -316,11 +355,13 @@ TEST_CASE_TEMPLATE("nesting: a guard that another thread gives back is open nowh
     auto const begins = [&] { domain.run([&](auto& txn) { txn.lock(locks[1]); }); };
 
     wandering.emplace(domain.read_lock(locks[0]));
-    other.does([&] {
-        begins();  // the guard is not this thread's
-        wandering.reset();
-        begins();
-    }).get();
+    other
+        .does([&] {
+            begins();  // the guard is not this thread's
+            wandering.reset();
+            begins();
+        })
+        .get();
     CHECK(misuse_of(begins).empty());
     // The same without a guard, while this thread reads the same object too.
     REQUIRE(domain.enter_read(locks[0]) == read_status::fast);

@@ -1,4 +1,5 @@
 // Marks of an umbrella against single-object readers, and the grace period that locks are freed by.
+#include <manylock/guards.hpp>
 #include <manylock/policies/umbrella.hpp>
 
 #include "world.hpp"
@@ -39,6 +40,41 @@ struct markers_and_reader : world<umbrella> {
         }
     }
     void at_end() override { expect(a.read() == 2 && b.read() == 2, "two writes each"); }
+};
+
+/// Two lockables share an umbrella (the model has one context for all threads), a transaction comes before or after
+/// them: its shared acquisition marks nothing, so that the umbrella alone orders what it reads.
+struct lockables_and_transaction : world<umbrella> {
+    void thread(unsigned number) override {
+        if (number == 2) {
+            run(number, [this](auto& t) { write(t, b); });
+            transactions[number].emplace(family.core());
+            run(number, [this](auto& t) {
+                read(t, a);
+                read(t, b);
+            });
+            return;
+        }
+        auto& mine = number == 0 ? a : b;
+        manylock::lockable<domain_type> one{family, mine.lock};
+        if (number == 0) {
+            one.lock();
+            reached.store(1, order::relaxed);
+        } else {
+            wait_until([&] { return reached.load(order::relaxed) == 1; });
+            if (!one.try_lock()) return;
+            joined = true;
+        }
+        mine.write();
+        delay(3);
+        one.unlock();
+    }
+    void at_end() override {
+        expect(a.read() == 1, "one write");
+        expect(b.read() == (joined ? 2U : 1U), "one write, and that of whoever joined");
+        expect(!family.core().umbrella.busy(), "the last has given the umbrella back");
+    }
+    bool joined = false;
 };
 
 /// A mark taken off before the end, and one put on again.
@@ -209,6 +245,10 @@ std::vector<description> umbrella_scenarios() {
         {.name = "markers and reader",
          .threads = 3,
          .make = made<markers_and_reader>,
+         .schedules = 3000},
+        {.name = "lockables and transaction",
+         .threads = 3,
+         .make = made<lockables_and_transaction>,
          .schedules = 3000},
         {.name = "unmarked", .make = made<unmarked>, .schedules = 2000},
         {.name = "marked and detached",

@@ -28,7 +28,8 @@ enum class scope_kind : unsigned char {
 
 /// What is wrong with opening `inner` inside `outer` of the same domain; null: nothing. A form that cannot wait closes
 /// no cycle.
-[[nodiscard]] constexpr char const* nesting_mistake(scope_kind outer, scope_kind inner, bool may_wait) noexcept {
+[[nodiscard]] constexpr char const* nesting_mistake(scope_kind outer, scope_kind inner,
+                                                    bool may_wait) noexcept {
     bool const transactional = outer == scope_kind::transaction || outer == scope_kind::hold;
     bool const tries = !may_wait && (inner == scope_kind::read || inner == scope_kind::hold);
     if (tries && outer != scope_kind::transaction) return nullptr;
@@ -39,12 +40,15 @@ enum class scope_kind : unsigned char {
         case scope_kind::hold:
         case scope_kind::transaction:
             if (transactional) return "two live transactions of one domain in one context";
-            return outer == scope_kind::read ? "transaction begun inside a single-object read of its domain"
-                                             : "transaction begun inside a fallback of its domain";
+            return outer == scope_kind::read
+                       ? "transaction begun inside a single-object read of its domain"
+                       : "transaction begun inside a fallback of its domain";
         case scope_kind::read:
             if (transactional) return "single-object read inside a transaction of its domain";
-            if (outer == scope_kind::fallback) return nullptr;  // nothing can be marked: it does not wait
-            return "single-object read inside a single-object read of its domain: only a try form may be";
+            if (outer == scope_kind::fallback)
+                return nullptr;  // nothing can be marked: it does not wait
+            return "single-object read inside a single-object read of its domain: only a try form "
+                   "may be";
         case scope_kind::fallback:
             if (transactional) return "fallback inside a transaction of its domain";
             return outer == scope_kind::read ? "fallback inside a single-object read of its domain"
@@ -56,20 +60,26 @@ enum class scope_kind : unsigned char {
 template <class Platform, bool Checked = checks_enabled>
 class context {
     struct node {
-        typename Platform::tally opened{0};     ///< odd while open
-        typename Platform::tally uncertain{0};  ///< somebody else may have closed another one in its place
+        typename Platform::tally opened{0};  ///< odd while open
+        typename Platform::tally uncertain{
+            0};  ///< somebody else may have closed another one in its place
         typename Platform::tally domain{0};
         typename Platform::tally lock{0};  ///< of a read
         int level = 0;
         scope_kind kind = scope_kind::transaction;
         node* next = nullptr;
 
-        [[nodiscard]] std::uint64_t generation() const noexcept { return opened.load(Platform::relaxed); }  // relaxed: a check
+        [[nodiscard]] std::uint64_t generation() const noexcept {
+            return opened.load(Platform::relaxed);
+        }  // relaxed: a check
         [[nodiscard]] bool is_open() const noexcept { return generation() % 2 != 0; }
-        void close() noexcept { opened.store(generation() + 1, Platform::relaxed); }  // relaxed: a check
+        void close() noexcept {
+            opened.store(generation() + 1, Platform::relaxed);
+        }  // relaxed: a check
         [[nodiscard]] bool is_read_of(std::uint64_t d, std::uint64_t l) const noexcept {
             // relaxed: a check
-            return is_open() && lock.load(Platform::relaxed) == l && domain.load(Platform::relaxed) == d;
+            return is_open() && lock.load(Platform::relaxed) == l &&
+                   domain.load(Platform::relaxed) == d;
         }
     };
 
@@ -78,7 +88,8 @@ public:
     class mark {
     public:
         mark() = default;
-        mark(mark&& other) noexcept : node_{std::exchange(other.node_, nullptr)}, generation_{other.generation_} {}
+        mark(mark&& other) noexcept
+            : node_{std::exchange(other.node_, nullptr)}, generation_{other.generation_} {}
         mark& operator=(mark&& other) noexcept {
             node_ = std::exchange(other.node_, nullptr);
             generation_ = other.generation_;
@@ -114,13 +125,15 @@ public:
                 if (mistake != nullptr) check_use(false, mistake);
             } else if (may_wait && kind != scope_kind::begun) {
                 bool const unordered = outer->level == 0 && level == 0;
-                check_use(unordered || outer->level < level, "domains nested against their declared order");
+                check_use(unordered || outer->level < level,
+                          "domains nested against their declared order");
             }
         }
         if (here.spare == nullptr) here.spare = all().take();
     }
     /// Requires: check() in this context before. `lock`: what is read, or nothing.
-    static mark open(void const* domain, int level, scope_kind kind, void const* lock = nullptr) noexcept {
+    static mark open(void const* domain, int level, scope_kind kind,
+                     void const* lock = nullptr) noexcept {
         auto& here = opened();
         auto* const n = here.spare;
         here.spare = n->next;
@@ -134,7 +147,8 @@ public:
         n->opened.store(n->generation() + 1, Platform::relaxed);
         return mark{n};
     }
-    /// Closes a read that nobody kept a mark of: this context's latest of `lock`, or else another's. False: there is none.
+    /// Closes a read that nobody kept a mark of: this context's latest of `lock`, or else another's.
+    /// False: there is none.
     static bool close_read(void const* domain, void const* lock) noexcept {
         for (auto* n = opened().open; n != nullptr; n = n->next) {
             if (!n->is_read_of(number(domain), number(lock))) continue;
@@ -181,7 +195,8 @@ private:
             node* found = nullptr;
             for (auto const& n : nodes_) {
                 if (!n->is_read_of(domain, lock)) continue;
-                if (found != nullptr) {  // whose read it was is not known: neither is held against its context
+                if (found !=
+                    nullptr) {  // whose read it was is not known: neither is held against its context
                     found->uncertain.store(1, Platform::relaxed);  // relaxed: a check
                     n->uncertain.store(1, Platform::relaxed);      // relaxed: a check
                 }
@@ -192,7 +207,8 @@ private:
         }
 
     private:
-        std::mutex mutex_;  // lint: allow(platform) for all: simulated platforms run in several threads
+        // For all: simulated platforms run in several threads.
+        std::mutex mutex_;  // lint: allow(platform)
         std::vector<std::unique_ptr<node>> nodes_;
         node* spare_ = nullptr;
     };
@@ -205,7 +221,9 @@ private:
         if (!std::exchange(here.kept, true)) Platform::template context_local<keeper>().of = &here;
         return here;
     }
-    static std::uint64_t number(void const* p) noexcept { return reinterpret_cast<std::uintptr_t>(p); }
+    static std::uint64_t number(void const* p) noexcept {
+        return reinterpret_cast<std::uintptr_t>(p);
+    }
 };
 
 template <class Platform>

@@ -37,6 +37,14 @@ public:
 };
 
 template <class Config>
+struct shared_umbrella {
+    typename Config::platform::template atomic<std::uint64_t> word{
+        0};  ///< in which context, and by how many
+    typename Config::template guarded<control_block<Config>*> holder{
+        nullptr};  ///< of the first of them
+};
+
+template <class Config>
 struct domain_core {
     using platform = typename Config::platform;
     using lock_type =
@@ -62,9 +70,10 @@ struct domain_core {
     /// Umbrella only: number of the present or next umbrella holder. 0 is the number of no holder.
     alignas(64) typename platform::template atomic<std::uint32_t> sequence{1};
     [[no_unique_address]] marking_mark<platform> marks_under;
-    /// Umbrella only: in which context lockables share it, and how many (umbrella_share.hpp).
-    [[no_unique_address]] std::conditional_t<Config::needs.umbrella, typename platform::template atomic<std::uint64_t>,
-                                             no_link> lockables{};
+    /// Umbrella only: what lockables share of it (umbrella_share.hpp).
+    [[no_unique_address]] std::conditional_t<Config::needs.umbrella, shared_umbrella<Config>,
+                                             no_link>
+        lockables{};
 
     /// Held by the one transaction that has run out of patience and whose turn it is (options::turn_after).
     /// Waited for while holding nothing, so it closes no cycle.
@@ -103,12 +112,9 @@ struct domain_core {
     }
     /// The last single-object reader has left an object that the umbrella's holder wants to mark.
     void wake_marker() noexcept {
-        if (auto* const holder = umbrella_holder(); holder != nullptr) holder->park.deliver(signal::poke);
-    }
-    [[nodiscard]] control_block<Config>* umbrella_holder() const noexcept {
         // acquire; pairs with the exchange by which the holder took the umbrella
         lock_word const w{umbrella.word_.load(platform::acquire)};
-        return w.is_exclusive() ? w.template exclusive_holder<control_block<Config>>() : nullptr;
+        if (w.is_exclusive()) w.template exclusive_holder<control_block<Config>>()->park.deliver(signal::poke);
     }
 
 private:
