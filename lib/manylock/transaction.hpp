@@ -36,7 +36,7 @@ public:
 
     explicit basic_transaction(detail::domain_core<Config>& core);
     basic_transaction(basic_transaction&& other) noexcept
-        : core_{other.core_}, block_{std::exchange(other.block_, nullptr)} {}
+        : core_{other.core_}, block_{std::exchange(other.block_, nullptr)}, pin_{std::move(other.pin_)} {}
     basic_transaction& operator=(basic_transaction&&) = delete;
     ~basic_transaction() { abandon(); }
 

@@ -259,12 +259,8 @@ void basic_transaction<Config>::rollback() {
         auto* const lock = std::exchange(me.contending, nullptr);
         if (await_turn()) return;
         if (lock != nullptr) {
-            limits l{.rank = me.contending_rank, .rejoining = true};
-            if constexpr (std::is_base_of_v<read_section, typename platform::restart_pin>) {
-                l.section = &pin_;
-            }
             // Nothing is held, so it waits and can only be granted, or find the object gone.
-            (void)acquire_with(*lock, me.contending_mode, l);
+            (void)acquire_with(*lock, me.contending_mode, {.rank = me.contending_rank, .rejoining = true});
         }
     }
     pin_.leave();

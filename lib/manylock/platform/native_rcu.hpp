@@ -5,6 +5,11 @@
 
 #include <urcu/urcu-memb.h>
 
+#include <chrono>
+#include <cstdint>
+#include <thread>
+#include <utility>
+
 #include <manylock/platform/native.hpp>
 #include <manylock/platform/recycler.hpp>
 
@@ -42,17 +47,56 @@ struct native_rcu : native {
     };
     static void wait_for_readers() noexcept {}
 
-    /// From a restart until the contending lock has been queued for; ends on the thread it began on.
-    struct restart_pin : read_section {
-        restart_pin() noexcept { leave(); }
+    /// Keeps a contending lock's object from a restart until that lock has been queued for. No RCU section, since it goes
+    /// with the transaction from thread to thread (E7): counted apart, and waited for apart.
+    class restart_pin {
+    public:
+        restart_pin() noexcept = default;
+        restart_pin(restart_pin&& other) noexcept
+            : side_{other.side_}, entered_{std::exchange(other.entered_, false)} {}
+        restart_pin& operator=(restart_pin&&) = delete;
+        ~restart_pin() { leave(); }
+
+        /// Requires: in a read section that knows the object, or under the latch of its lock.
+        void enter() noexcept {
+            if (std::exchange(entered_, true)) return;
+            side_ = pins().enter();
+        }
+        void leave() noexcept {
+            if (std::exchange(entered_, false)) pins().leave(side_);
+        }
+
+    private:
+        std::uint32_t side_ = 0;
+        bool entered_ = false;
     };
+    /// Returns when every pin that was entered before has been left.
+    /// Requires: a grace period of liburcu has passed since the object could be found: no section enters a pin for it then.
+    static void wait_for_pins() noexcept { pins().synchronize(); }
+    /// A grace period of sections and pins: what nobody could find before the call may be freed after it. Objects with
+    /// locks must be freed after this, not after liburcu's own synchronize_rcu alone.
+    /// Requires: not in a read section; no transaction of the caller's is between restart and rollback.
+    static void synchronize() noexcept {
+        urcu_memb_synchronize_rcu();
+        wait_for_pins();
+    }
 
     template <class Block, class Pool>
     using block_cache = thread_cache<Block, Pool>;
 
     /// Retired objects come back to whoever makes new ones.
     template <class Object>
-    using recycler = manylock::platform::recycler<Object>;
+    using recycler = manylock::platform::recycler<Object, native_rcu>;
+
+private:
+    /// Who waits for pins waits for what users do between restart and rollback, and is in no hurry.
+    struct unhurried : native {
+        static void yield() noexcept { std::this_thread::sleep_for(std::chrono::microseconds{100}); }
+    };
+    [[nodiscard]] static grace_period<unhurried>& pins() noexcept {
+        static constinit grace_period<unhurried> all;
+        return all;
+    }
 };
 
 }  // namespace manylock::platform
