@@ -12,6 +12,7 @@
 #include <vector>
 
 #include <manylock/arbiter.hpp>
+#include <manylock/deadline.hpp>
 #include <manylock/event.hpp>
 #include <manylock/marked_lock.hpp>
 
@@ -67,15 +68,14 @@ public:
     acquire_result try_acquire(lock_type& lock, mode m = mode::exclusive) {
         return acquire_with(lock, m, {.may_wait = false});
     }
-    /// As acquire; timed_out after `deadline` has passed, with nothing changed.
+    /// As acquire; timed_out after `deadline` has passed, with nothing changed. time_point::max() never passes.
     acquire_result acquire_until(lock_type& lock, mode m, time_point deadline) {
-        return acquire_with(lock, m, {.deadline = &deadline});
+        return acquire_with(lock, m, {.deadline = detail::is_never(deadline) ? nullptr : &deadline});
     }
+    /// The same from now on. What is negative, or not a number, has passed; what the clock cannot count to never does.
     template <class Rep, class Period>
     acquire_result acquire_for(lock_type& lock, mode m, std::chrono::duration<Rep, Period> time) {
-        return acquire_until(
-            lock, m,
-            platform::now() + std::chrono::ceil<typename time_point::duration>(time));
+        return acquire_until(lock, m, detail::deadline_after(platform::now(), time));
     }
     /// As acquire; cancelled once a stop is requested, with nothing changed.
     acquire_result acquire(lock_type& lock, mode m, std::stop_token token);

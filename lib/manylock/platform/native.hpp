@@ -75,6 +75,7 @@ struct native {
         timespec const* until = nullptr;
         if (deadline != nullptr) {  // steady_clock is CLOCK_MONOTONIC, which the bitset form takes
             auto const since = deadline->time_since_epoch();
+            if (since < since.zero()) return;  // the kernel takes no negative time, and it has passed
             auto const seconds = std::chrono::duration_cast<std::chrono::seconds>(since);
             at.tv_sec = static_cast<time_t>(seconds.count());
             at.tv_nsec = static_cast<long>(
