@@ -8,9 +8,26 @@
 
 #include <manylock/misuse.hpp>
 
-namespace manylock::detail {
+namespace manylock {
 
+namespace [[gnu::visibility("default")]] process_wide {
 enum class scope_kind : unsigned char { transaction, read };
+
+struct scope_entry {
+    void const* domain = nullptr;
+    int level = 0;
+    scope_kind kind = scope_kind::transaction;
+};
+/// Visible, so that a platform's context_local of it is one for a program and its shared libraries.
+struct open_list {
+    std::array<scope_entry, 8> entries{};
+    std::size_t count = 0;
+};
+}  // namespace process_wide
+
+namespace detail {
+
+using process_wide::scope_kind;
 
 template <class Platform>
 class open_scope {
@@ -45,11 +62,7 @@ public:
     }
 
 private:
-    struct entry {
-        void const* domain = nullptr;
-        int level = 0;
-        scope_kind kind = scope_kind::transaction;
-    };
+    using entry = process_wide::scope_entry;
     static void check_nesting(entry const& outer, entry const& inner) {
         if (outer.domain == inner.domain) {
             check_use(outer.kind == inner.kind || inner.kind == scope_kind::read,
@@ -62,11 +75,9 @@ private:
         check_use(unordered || outer.level < inner.level,
                   "domains nested against their declared order");
     }
-    struct open_list {
-        std::array<entry, 8> entries{};
-        std::size_t count = 0;
-    };
-    static open_list& list() noexcept { return Platform::template context_local<open_list>(); }
+    static auto& list() noexcept { return Platform::template context_local<process_wide::open_list>(); }
 };
 
-}  // namespace manylock::detail
+}  // namespace detail
+
+}  // namespace manylock

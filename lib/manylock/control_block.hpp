@@ -5,6 +5,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <utility>
 #include <vector>
 
 #include <manylock/hold_list.hpp>
@@ -203,7 +204,7 @@ private:
     std::vector<block*> free_;
     typename platform::template atomic<std::size_t> size_{0};
     typename platform::template atomic<block*> newest_{nullptr};
-    std::uint64_t id_;
+    decltype(cache::new_pool_id(std::declval<block_pool&>())) id_;
 };
 
 /// What the arbiter needs of a domain.

@@ -13,7 +13,32 @@
 #include <manylock/platform/native.hpp>
 #include <manylock/platform/recycler.hpp>
 
-namespace manylock::platform {
+namespace manylock {
+
+namespace platform::detail {
+/// Who waits for pins waits for what users do between restart and rollback, and is in no hurry.
+struct unhurried : native {
+    static void yield() noexcept {
+        std::this_thread::sleep_for(std::chrono::microseconds{100});  // lint: allow(sleeps) nobody can wake it
+    }
+};
+}  // namespace platform::detail
+
+namespace [[gnu::visibility("default")]] process_wide {
+inline constinit platform::grace_period<platform::detail::unhurried> rcu_pins;
+
+struct rcu_registration {
+    rcu_registration() noexcept { urcu_memb_register_thread(); }
+    ~rcu_registration() { urcu_memb_unregister_thread(); }
+};
+/// Only once a thread: liburcu's list of threads breaks at the second time.
+inline void register_with_rcu() noexcept {
+    static thread_local rcu_registration const registered;
+    (void)registered;
+}
+}  // namespace process_wide
+
+namespace platform {
 
 struct native_rcu : native {
     /// An RCU read-side section of this thread. Registers the thread at its first use and unregisters it
@@ -27,8 +52,7 @@ struct native_rcu : native {
 
         void enter() noexcept {
             if (entered_) return;
-            static thread_local registration const registered;
-            (void)registered;
+            process_wide::register_with_rcu();
             urcu_memb_read_lock();
             entered_ = true;
         }
@@ -39,10 +63,6 @@ struct native_rcu : native {
         }
 
     private:
-        struct registration {
-            registration() noexcept { urcu_memb_register_thread(); }
-            ~registration() { urcu_memb_unregister_thread(); }
-        };
         bool entered_ = false;
     };
     static void wait_for_readers() noexcept {}
@@ -60,10 +80,10 @@ struct native_rcu : native {
         /// Requires: in a read section that knows the object, or under the latch of its lock.
         void enter() noexcept {
             if (std::exchange(entered_, true)) return;
-            side_ = pins().enter();
+            side_ = process_wide::rcu_pins.enter();
         }
         void leave() noexcept {
-            if (std::exchange(entered_, false)) pins().leave(side_);
+            if (std::exchange(entered_, false)) process_wide::rcu_pins.leave(side_);
         }
 
     private:
@@ -72,7 +92,7 @@ struct native_rcu : native {
     };
     /// Returns when every pin that was entered before has been left.
     /// Requires: a grace period of liburcu has passed since the object could be found: no section enters a pin for it then.
-    static void wait_for_pins() noexcept { pins().synchronize(); }
+    static void wait_for_pins() noexcept { process_wide::rcu_pins.synchronize(); }
     /// A grace period of sections and pins: what nobody could find before the call may be freed after it. Objects with
     /// locks must be freed after this, not after liburcu's own synchronize_rcu alone.
     /// Requires: not in a read section; no transaction of the caller's is between restart and rollback.
@@ -87,16 +107,8 @@ struct native_rcu : native {
     /// Retired objects come back to whoever makes new ones.
     template <class Object>
     using recycler = manylock::platform::recycler<Object, native_rcu>;
-
-private:
-    /// Who waits for pins waits for what users do between restart and rollback, and is in no hurry.
-    struct unhurried : native {
-        static void yield() noexcept { std::this_thread::sleep_for(std::chrono::microseconds{100}); }
-    };
-    [[nodiscard]] static grace_period<unhurried>& pins() noexcept {
-        static constinit grace_period<unhurried> all;
-        return all;
-    }
 };
 
-}  // namespace manylock::platform
+}  // namespace platform
+
+}  // namespace manylock

@@ -1,44 +1,66 @@
 // One spare block per thread and pool. An optimisation only: nothing in the semantics depends on the
-// thread (E7). A pool has an id that is never reused; a cached block of a dead pool is just forgotten,
-// its memory went with the pool. When a thread ends, blocks of living pools are given back, and what it
-// still runs after that (destructors of other thread-locals) gets no spare block.
+// thread (E7). A cached block of a dead pool is just forgotten, its memory went with the pool. When a thread
+// ends, blocks of living pools are given back, and what it still runs after that (destructors of other
+// thread-locals) gets no spare block.
+// A pool's id is the address of its address: of a small object that lives until the pool and every thread that
+// remembers it are gone. So it is not used again too early, whoever counts; and shared objects with slots of
+// their own each (hidden visibility) agree on it and find the pool.
 #pragma once
 
-#include <atomic>
 #include <array>
+#include <atomic>
+#include <cstddef>
 #include <cstdint>
 #include <mutex>
-#include <unordered_map>
 #include <utility>
 
 namespace manylock::platform {
 
 template <class Block, class Pool>
 class thread_cache {
+    class address {
+    public:
+        explicit address(Pool& pool) noexcept : pool_{&pool} {}
+        void remember() noexcept { known_by_.fetch_add(1, std::memory_order_relaxed); }  // relaxed: as shared_ptr
+        void forget() noexcept {
+            // (K1) acq_rel; pairs with itself: all use of the object happens before its end
+            if (known_by_.fetch_sub(1, std::memory_order_acq_rel) == 1) delete this;
+        }
+        void give_back(Block* block) noexcept {
+            std::lock_guard const guard{mutex_};
+            if (pool_ != nullptr) pool_->put_back(block);
+        }
+        void pool_dies() noexcept {
+            std::lock_guard const guard{mutex_};
+            pool_ = nullptr;
+        }
+
+    private:
+        std::mutex mutex_;
+        Pool* pool_;
+        std::atomic<std::size_t> known_by_{1};  ///< the pool itself, and slots
+    };
+
 public:
-    static std::uint64_t new_pool_id(Pool& pool) {
-        static std::atomic<std::uint64_t> last{0};
-        auto const id = last.fetch_add(1, std::memory_order_relaxed) + 1;  // relaxed: only unique
-        std::lock_guard const guard{registry_mutex()};
-        registry().emplace(id, &pool);
-        return id;
-    }
-    static void pool_dies(std::uint64_t id) noexcept {
-        std::lock_guard const guard{registry_mutex()};
-        registry().erase(id);
+    using pool_id = address*;
+
+    static pool_id new_pool_id(Pool& pool) { return new address{pool}; }
+    static void pool_dies(pool_id id) noexcept {
+        id->pool_dies();
+        id->forget();
     }
 
-    /// The thread's spare block of pool `id`, or null.
-    static Block* take(std::uint64_t id) noexcept {
-        if (auto& slot = slots_[0]; slot.pool_id == id && !slot.lent) [[likely]] {
+    /// The thread's spare block of pool `id`, which lives, or null.
+    static Block* take(pool_id id) noexcept {
+        if (auto& slot = slots_[0]; slot.pool == id && !slot.lent) [[likely]] {
             slot.lent = true;
             return slot.block;
         }
         return take_elsewhere(id);
     }
     /// Keeps `block` if there is room; false if the pool must take it back.
-    static bool keep(std::uint64_t id, Block* block) noexcept {
-        if (auto& slot = slots_[0]; slot.block == block && slot.pool_id == id) [[likely]] {
+    static bool keep(pool_id id, Block* block) noexcept {
+        if (auto& slot = slots_[0]; slot.block == block && slot.pool == id) [[likely]] {
             slot.lent = false;
             return true;
         }
@@ -49,7 +71,7 @@ private:
     /// Lending does not touch `block`: what the next transaction of the thread begins with does not hang on a store of
     /// the last one.
     struct slot {
-        std::uint64_t pool_id = 0;
+        address* pool = nullptr;
         Block* block = nullptr;
         bool lent = false;  ///< not ours now, nor perhaps ever again
     };
@@ -58,57 +80,53 @@ private:
         ~janitor() {
             over_ = true;
             armed_ = false;
-            for (auto& slot : slots_) {
-                if (slot.pool_id != 0 && !slot.lent) give_back(slot.pool_id, slot.block);
-                slot = {};
-            }
+            for (auto& slot : slots_) empty(slot);
         }
     };
 
     /// What is found comes first from now on, so that a pool which is used no more is in nobody's way.
-    [[gnu::noinline]] static Block* take_elsewhere(std::uint64_t id) noexcept {
+    [[gnu::noinline]] static Block* take_elsewhere(pool_id id) noexcept {
         for (auto& slot : slots_) {
-            if (slot.pool_id != id || slot.lent) continue;
+            if (slot.pool != id || slot.lent) continue;
             std::swap(slot, slots_[0]);
             slots_[0].lent = true;
             return slots_[0].block;
         }
         return nullptr;
     }
-    [[gnu::noinline]] static bool keep_elsewhere(std::uint64_t id, Block* block) noexcept {
+    [[gnu::noinline]] static bool keep_elsewhere(pool_id id, Block* block) noexcept {
         if (over_) return false;
         for (auto& slot : slots_) {
-            if (slot.pool_id == 0 || slot.pool_id == id) {
-                if (slot.pool_id == id && !slot.lent) return false;
-                slot = {id, block};
-                arm();
-                return true;
-            }
+            if (slot.pool != id) continue;
+            if (!slot.lent) return false;
+            slot.block = block;
+            slot.lent = false;
+            return true;
         }
-        // All slots belong to other pools, maybe dead ones: one of them has to go.
-        auto const victim = std::exchange(slots_[id % slots_.size()], {id, block});
-        if (!victim.lent) give_back(victim.pool_id, victim.block);
+        // If all slots belong to other pools, maybe dead ones, one of them has to go.
+        auto* place = &slots_[reinterpret_cast<std::uintptr_t>(id) / 64 % slots_.size()];
+        for (auto& slot : slots_) {
+            if (slot.pool != nullptr) continue;
+            place = &slot;
+            break;
+        }
+        empty(*place);
+        id->remember();
+        *place = {id, block};
+        arm();
         return true;
+    }
+    static void empty(slot& s) noexcept {
+        auto const old = std::exchange(s, {});
+        if (old.pool == nullptr) return;
+        if (!old.lent) old.pool->give_back(old.block);
+        old.pool->forget();
     }
     static void arm() noexcept {
         if (armed_) return;  // spares the fast path the guard of a thread_local with a destructor
         static thread_local janitor at_thread_end;
         at_thread_end.armed = true;
         armed_ = true;
-    }
-    static void give_back(std::uint64_t id, Block* block) noexcept {
-        std::lock_guard const guard{registry_mutex()};
-        auto const found = registry().find(id);
-        if (found != registry().end()) found->second->put_back(block);
-    }
-    // Never destroyed: threads may end after static destructors ran.
-    static std::mutex& registry_mutex() {
-        static auto& mutex = *new std::mutex;
-        return mutex;
-    }
-    static std::unordered_map<std::uint64_t, Pool*>& registry() {
-        static auto& map = *new std::unordered_map<std::uint64_t, Pool*>;
-        return map;
     }
 
     static constinit inline thread_local std::array<slot, 4> slots_{};
