@@ -5,7 +5,6 @@
 
 #include <cstdint>
 #include <memory>
-#include <utility>
 #include <vector>
 
 #include <manylock/hold_list.hpp>
@@ -204,7 +203,7 @@ private:
     std::vector<block*> free_;
     typename platform::template atomic<std::size_t> size_{0};
     typename platform::template atomic<block*> newest_{nullptr};
-    decltype(cache::new_pool_id(std::declval<block_pool&>())) id_;
+    std::uint64_t id_;
 };
 
 /// What the arbiter needs of a domain.

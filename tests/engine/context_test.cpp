@@ -97,7 +97,7 @@ void moves_at_any_point() {
     auto moved_fresh = std::move(fresh);
     REQUIRE(moved_fresh.acquire(a));
     auto holding = std::move(moved_fresh);
-    REQUIRE(holding.acquire(b));
+    REQUIRE(holding.acquire(b, mode::shared));
     CHECK(holding.holds(a, mode::exclusive));
     CHECK(holding.acquire(a) == status::already_held);
     CHECK(holding.restart_because(restart_reason::injected).is_restart());

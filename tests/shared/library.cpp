@@ -13,10 +13,7 @@ constexpr library mine{
     .run = [](bank& b, bank::lock_type& lock) { b.run([&](auto& txn) { txn.lock(lock); }); },
     .begin = [](bank& b) { return b.begin(); },
     .commit = [](bank::transaction& txn) { txn.commit(); },
-    .throws_a_restart_of =
-        [](bank&) -> bool {
-        throw manylock::restart{manylock::restart_reason::injected, nullptr};
-    },
+    .throws_a_restart = [] { throw manylock::restart{manylock::restart_reason::injected, nullptr}; },
     .mark =
         [](marked& m, marked::lock_type& lock, void (*meanwhile)(void*), void* with) {
             m.run([&](auto& txn) {

@@ -18,7 +18,7 @@ struct library {
     void (*run)(bank&, bank::lock_type&);
     bank::transaction (*begin)(bank&);
     void (*commit)(bank::transaction&);
-    bool (*throws_a_restart_of)(bank&);  ///< lets it pass out of the library
+    void (*throws_a_restart)();
     void (*mark)(marked&, marked::lock_type&, void (*meanwhile)(void*), void*);
     void* (*enter)();  ///< a section that keeps locks alive
     void (*leave)(void*);

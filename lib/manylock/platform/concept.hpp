@@ -43,7 +43,7 @@ concept recycler_type =
 /// `atomic<T>` has std::atomic's members with explicit orders; the orders are the platform's constants.
 /// `tally` is an atomic<uint64_t> of one writer that nobody orders on: a statistic.
 /// `context_local<T>()` is one T for each context that transactions run in (checked builds).
-/// `block_cache<Block, Pool>` keeps a spare block a thread: take(id), keep(id, block), new_pool_id(pool), of whatever type,
+/// `block_cache<Block, Pool>` keeps a spare block a thread: take(id), keep(id, block), new_pool_id(pool),
 /// pool_dies(id); it may keep none.
 template <class P>
 concept platform_type =

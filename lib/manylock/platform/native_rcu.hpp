@@ -19,7 +19,7 @@ namespace platform::detail {
 /// Who waits for pins waits for what users do between restart and rollback, and is in no hurry.
 struct unhurried : native {
     static void yield() noexcept {
-        std::this_thread::sleep_for(std::chrono::microseconds{100});  // lint: allow(sleeps) nobody can wake it
+        std::this_thread::sleep_for(std::chrono::milliseconds{1});  // lint: allow(sleeps) nobody can wake it
     }
 };
 }  // namespace platform::detail

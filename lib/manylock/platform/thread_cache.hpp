@@ -42,25 +42,23 @@ class thread_cache {
     };
 
 public:
-    using pool_id = address*;
-
-    static pool_id new_pool_id(Pool& pool) { return new address{pool}; }
-    static void pool_dies(pool_id id) noexcept {
-        id->pool_dies();
-        id->forget();
+    static std::uint64_t new_pool_id(Pool& pool) { return reinterpret_cast<std::uint64_t>(new address{pool}); }
+    static void pool_dies(std::uint64_t id) noexcept {
+        address_of(id)->pool_dies();
+        address_of(id)->forget();
     }
 
     /// The thread's spare block of pool `id`, which lives, or null.
-    static Block* take(pool_id id) noexcept {
-        if (auto& slot = slots_[0]; slot.pool == id && !slot.lent) [[likely]] {
+    static Block* take(std::uint64_t id) noexcept {
+        if (auto& slot = slots_[0]; slot.pool_id == id && !slot.lent) [[likely]] {
             slot.lent = true;
             return slot.block;
         }
         return take_elsewhere(id);
     }
     /// Keeps `block` if there is room; false if the pool must take it back.
-    static bool keep(pool_id id, Block* block) noexcept {
-        if (auto& slot = slots_[0]; slot.block == block && slot.pool == id) [[likely]] {
+    static bool keep(std::uint64_t id, Block* block) noexcept {
+        if (auto& slot = slots_[0]; slot.block == block && slot.pool_id == id) [[likely]] {
             slot.lent = false;
             return true;
         }
@@ -68,10 +66,11 @@ public:
     }
 
 private:
+    [[nodiscard]] static address* address_of(std::uint64_t id) noexcept { return reinterpret_cast<address*>(id); }
     /// Lending does not touch `block`: what the next transaction of the thread begins with does not hang on a store of
     /// the last one.
     struct slot {
-        address* pool = nullptr;
+        std::uint64_t pool_id = 0;
         Block* block = nullptr;
         bool lent = false;  ///< not ours now, nor perhaps ever again
     };
@@ -85,42 +84,42 @@ private:
     };
 
     /// What is found comes first from now on, so that a pool which is used no more is in nobody's way.
-    [[gnu::noinline]] static Block* take_elsewhere(pool_id id) noexcept {
+    [[gnu::noinline]] static Block* take_elsewhere(std::uint64_t id) noexcept {
         for (auto& slot : slots_) {
-            if (slot.pool != id || slot.lent) continue;
+            if (slot.pool_id != id || slot.lent) continue;
             std::swap(slot, slots_[0]);
             slots_[0].lent = true;
             return slots_[0].block;
         }
         return nullptr;
     }
-    [[gnu::noinline]] static bool keep_elsewhere(pool_id id, Block* block) noexcept {
+    [[gnu::noinline]] static bool keep_elsewhere(std::uint64_t id, Block* block) noexcept {
         if (over_) return false;
         for (auto& slot : slots_) {
-            if (slot.pool != id) continue;
+            if (slot.pool_id != id) continue;
             if (!slot.lent) return false;
             slot.block = block;
             slot.lent = false;
             return true;
         }
         // If all slots belong to other pools, maybe dead ones, one of them has to go.
-        auto* place = &slots_[reinterpret_cast<std::uintptr_t>(id) / 64 % slots_.size()];
+        auto* place = &slots_[id / 64 % slots_.size()];
         for (auto& slot : slots_) {
-            if (slot.pool != nullptr) continue;
+            if (slot.pool_id != 0) continue;
             place = &slot;
             break;
         }
         empty(*place);
-        id->remember();
+        address_of(id)->remember();
         *place = {id, block};
         arm();
         return true;
     }
     static void empty(slot& s) noexcept {
         auto const old = std::exchange(s, {});
-        if (old.pool == nullptr) return;
-        if (!old.lent) old.pool->give_back(old.block);
-        old.pool->forget();
+        if (old.pool_id == 0) return;
+        if (!old.lent) address_of(old.pool_id)->give_back(old.block);
+        address_of(old.pool_id)->forget();
     }
     static void arm() noexcept {
         if (armed_) return;  // spares the fast path the guard of a thread_local with a destructor
