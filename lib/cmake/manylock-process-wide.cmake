@@ -1,5 +1,5 @@
-# manylock_find_export_option(RESULT): the linker's option by which a program makes what exists once in a process known to
-# shared objects that it opens later; empty where the linker has none. Link the program with -rdynamic then.
+# manylock_find_export_option(RESULT): the linker's option by which a program makes what exists once in a process known
+# to shared objects that it opens later; empty where the linker has none. Link the program with -rdynamic then.
 include_guard(GLOBAL)
 include(CheckLinkerFlag)
 function(manylock_find_export_option result)

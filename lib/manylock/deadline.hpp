@@ -1,4 +1,5 @@
-// The point in time that a duration from now on means, whatever the duration: the interface takes all that std::chrono has.
+// The point in time that a duration from now on means, whatever the duration: the interface takes all that std::chrono
+// has.
 #pragma once
 
 #include <chrono>
@@ -16,7 +17,8 @@ template <class TimePoint>
     }
 }
 
-/// `now` plus `time`, rounded up. What is negative, or not a number, is over `now`; what the clock cannot count to is never.
+/// `now` plus `time`, rounded up. What is negative, or not a number, is over `now`; what the clock cannot count to is
+/// never.
 template <class TimePoint, class Rep, class Period>
 [[nodiscard]] constexpr TimePoint deadline_after(TimePoint now, std::chrono::duration<Rep, Period> time) noexcept {
     using ticks = typename TimePoint::duration;

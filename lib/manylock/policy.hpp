@@ -121,31 +121,36 @@ template <conflict_policy P>
 struct coherent_needs {
     static constexpr policy_needs needs = P::needs;
     static_assert(!needs.umbrella || !(needs.stamps || needs.holders || needs.held_list || needs.rank),
-                  "this policy has needs.umbrella and others besides: under an umbrella nobody meets a conflict, so leave "
-                  "out stamps, holders, held_list and rank");
+                  "this policy has needs.umbrella and others besides: under an umbrella nobody meets a conflict, "
+                  "so leave out stamps, holders, held_list and rank");
     static_assert(!needs.holders || needs.stamps,
-                  "this policy has needs.holders without needs.stamps: holders are told apart by their ages, so set both");
+                  "this policy has needs.holders without needs.stamps: holders are told apart by their ages, so "
+                  "set both");
     static_assert(!needs.held_list || needs.stamps,
-                  "this policy has needs.held_list without needs.stamps: a cycle's victim is its youngest, so set both");
+                  "this policy has needs.held_list without needs.stamps: a cycle's victim is its youngest, so set "
+                  "both");
     static_assert(!needs.held_list || has_on_wait<P>,
-                  "this policy has needs.held_list but no template <class View> static bool on_wait(View&), which is what "
-                  "the list is for");
+                  "this policy has needs.held_list but no template <class View> static bool on_wait(View&), which "
+                  "is what the list is for");
     static_assert(needs.held_list || !has_on_wait<P>,
-                  "this policy has an on_wait without needs.held_list, so it would never be called: set held_list and stamps");
+                  "this policy has an on_wait without needs.held_list, so it would never be called: set held_list "
+                  "and stamps");
     static_assert(needs.holders || constant_answers<P>,
-                  "this policy's on_conflict is not constexpr: without needs.holders it must be, so that the compiler can "
-                  "see that it never answers wound");
+                  "this policy's on_conflict is not constexpr: without needs.holders it must be, so that the "
+                  "compiler can see that it never answers wound");
 
     static constexpr answers_of_policy answers = [] {
         if constexpr (constant_answers<P>) return look_at_answers<P>();
         return answers_of_policy{};
     }();
     static_assert(needs.holders || !answers.wounds,
-                  "this policy's on_conflict can answer wound, for which it must know whom: set needs.stamps and needs.holders");
+                  "this policy's on_conflict can answer wound, for which it must know whom: set needs.stamps and "
+                  "needs.holders");
     static_assert(needs.stamps || !answers.by_requester,
                   "this policy's on_conflict looks at the requester's age, which is never drawn: set needs.stamps");
     static_assert(needs.holders || !answers.by_other,
-                  "this policy's on_conflict looks at the other's age, which is never told: set needs.stamps and needs.holders");
+                  "this policy's on_conflict looks at the other's age, which is never told: set needs.stamps and "
+                  "needs.holders");
     static_assert(needs.rank || !answers.by_order,
                   "this policy's on_conflict looks at in_order, which nobody works out: set needs.rank");
     static constexpr bool checked = true;

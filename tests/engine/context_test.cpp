@@ -1,8 +1,8 @@
 // Goal:   a transaction is a context (E7): it may be moved at any point, and begin, restart and go on on different
 //         threads. What keeps the contending lock's object alive after a restart moves with it.
 // Method: every policy, on both native platforms. The *loser* holds one lock and wants another of lower rank, whose
-//         holder is older and wants the loser's: whatever the policy, the loser restarts, and its contending lock is the
-//         one it wanted. Under native_rcu that lock is then detached and its object retired; a use after free is
+//         holder is older and wants the loser's: whatever the policy, the loser restarts, and its contending lock is
+//         the one it wanted. Under native_rcu that lock is then detached and its object retired; a use after free is
 //         AddressSanitizer's to see, and elsewhere the object says when it is destroyed.
 #include <manylock/domain.hpp>
 #include <manylock/platform/native_rcu.hpp>
@@ -159,8 +159,9 @@ void object_outlives_the_move() {
 
         mine.retire(made.front());
         for (int i = 0; i < 100; ++i) mine.retire(mine.make());
-        // What no read section knows is freed, or used again, soon after liburcu's thread has woken, which it does every
-        // 10 ms. That it is not cannot be waited for: a test that looks too short passes, and none fails that should not.
+        // What no read section knows is freed, or used again, soon after liburcu's thread has woken, which it does
+        // every 10 ms. That it is not cannot be waited for: a test that looks too short passes, and none fails that
+        // should not.
         auto const end = std::chrono::steady_clock::now() + 50ms;
         while (!gone.load(std::memory_order_acquire) && std::chrono::steady_clock::now() < end) {
             urcu_memb_synchronize_rcu();

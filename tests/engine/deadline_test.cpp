@@ -1,5 +1,5 @@
-// Goal:   every duration and every point in time that std::chrono can name is a deadline: one that is past, negative or not a
-//         number times out at once, one that no clock reaches is never.
+// Goal:   every duration and every point in time that std::chrono can name is a deadline: one that is past, negative or
+//         not a number times out at once, one that no clock reaches is never.
 // Method: the sum by itself, in constant expressions, where an overflow does not compile; then every policy.
 #include <manylock/deadline.hpp>
 #include <manylock/domain.hpp>

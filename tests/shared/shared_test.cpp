@@ -1,7 +1,7 @@
-// Goal:   a program and its shared libraries, all compiled with hidden visibility, can use one domain: it does not matter
-//         in whose code it is made, used or destroyed.
-// Method: one library that is linked, and one that is opened at run time with RTLD_LOCAL; each case is run with both. What
-//         has to be one in a process is found to be one by what it does.
+// Goal:   a program and its shared libraries, all compiled with hidden visibility, can use one domain: it does not
+//         matter in whose code it is made, used or destroyed.
+// Method: one library that is linked, and one that is opened at run time with RTLD_LOCAL; each case is run with both.
+//         What has to be one in a process is found to be one by what it does.
 #include "library.hpp"
 
 #include <dlfcn.h>

@@ -27,8 +27,9 @@
 
 namespace manylock {
 
-/// What exists once in a process, whatever its shared objects hide: -fvisibility=hidden does not reach what is declared in
-/// this namespace, where each opening of it has the attribute. No templates: one over a hidden type is hidden all the same.
+/// What exists once in a process, whatever its shared objects hide: -fvisibility=hidden does not reach what is declared
+/// in this namespace, where each opening of it has the attribute. No templates: one over a hidden type is hidden all
+/// the same.
 namespace [[gnu::visibility("default")]] process_wide {
 #ifdef MANYLOCK_TSAN
 inline constinit std::atomic<unsigned> fence_meeting_point{0};

@@ -67,8 +67,8 @@ struct native_rcu : native {
     };
     static void wait_for_readers() noexcept {}
 
-    /// Keeps a contending lock's object from a restart until that lock has been queued for. No RCU section, since it goes
-    /// with the transaction from thread to thread (E7): counted apart, and waited for apart.
+    /// Keeps a contending lock's object from a restart until that lock has been queued for. No RCU section, since it
+    /// goes with the transaction from thread to thread (E7): counted apart, and waited for apart.
     class restart_pin {
     public:
         restart_pin() noexcept = default;
@@ -91,7 +91,8 @@ struct native_rcu : native {
         bool entered_ = false;
     };
     /// Returns when every pin that was entered before has been left.
-    /// Requires: a grace period of liburcu has passed since the object could be found: no section enters a pin for it then.
+    /// Requires: a grace period of liburcu has passed since the object could be found: no section enters a pin for it
+    /// then.
     static void wait_for_pins() noexcept { process_wide::rcu_pins.synchronize(); }
     /// A grace period of sections and pins: what nobody could find before the call may be freed after it. Objects with
     /// locks must be freed after this, not after liburcu's own synchronize_rcu alone.
