@@ -23,20 +23,23 @@ namespace detail {
     std::fprintf(stderr, "manylock: misuse: %s\n", sentence);
     std::abort();
 }
-inline misuse_handler current_misuse_handler = &default_misuse;
 }  // namespace detail
+
+namespace [[gnu::visibility("default")]] process_wide {
+inline misuse_handler current_misuse_handler = &detail::default_misuse;
+}  // namespace process_wide
 
 /// Replaces the handler, returns the former one. Not for use while other threads run transactions.
 inline misuse_handler set_misuse_handler(misuse_handler handler) noexcept {
-    auto former = detail::current_misuse_handler;
-    detail::current_misuse_handler = handler != nullptr ? handler : &detail::default_misuse;
+    auto former = process_wide::current_misuse_handler;
+    process_wide::current_misuse_handler = handler != nullptr ? handler : &detail::default_misuse;
     return former;
 }
 
 /// In checked builds: reports `sentence` if `ok` is false.
 inline void check_use(bool ok, char const* sentence) {
     if constexpr (checks_enabled) {
-        if (!ok) detail::current_misuse_handler(sentence);
+        if (!ok) process_wide::current_misuse_handler(sentence);
     } else {
         (void)ok;
         (void)sentence;
@@ -47,7 +50,7 @@ namespace detail {
 /// A destructor must not throw: what the handler throws is dropped, after it has seen the sentence.
 inline void report_in_destructor(char const* sentence) noexcept {
     try {
-        current_misuse_handler(sentence);
+        process_wide::current_misuse_handler(sentence);
     } catch (...) {
     }
 }

@@ -58,7 +58,7 @@ private:
 
 /// Thrown by the throwing acquire forms. Not a std::exception, so that a body's
 /// `catch (std::exception const&)` does not swallow it (E12).
-class restart {
+class [[gnu::visibility("default")]] restart {
 public:
     constexpr restart(restart_reason reason, void const* contending_lock) noexcept
         : reason_{reason}, contending_lock_{contending_lock} {}
@@ -72,7 +72,7 @@ private:
 };
 
 /// Thrown by domain::run when the caller's bound on attempts is reached: the caller gives up.
-class abandoned : public std::runtime_error {
+class [[gnu::visibility("default")]] abandoned : public std::runtime_error {
 public:
     abandoned(restart_reason last, std::uint64_t attempts)
         : std::runtime_error{"transaction abandoned after " + std::to_string(attempts) +

@@ -11,6 +11,7 @@
 #include <utility>
 #include <vector>
 
+#include <manylock/engine/deadline.hpp>
 #include <manylock/engine/queued_protocol.hpp>
 #include <manylock/engine/umbrella_protocol.hpp>
 
@@ -39,7 +40,7 @@ public:
 
     explicit basic_transaction(detail::domain_core<Config>& core);
     basic_transaction(basic_transaction&& other) noexcept
-        : core_{other.core_}, block_{std::exchange(other.block_, nullptr)} {}
+        : core_{other.core_}, block_{std::exchange(other.block_, nullptr)}, pin_{std::move(other.pin_)} {}
     basic_transaction& operator=(basic_transaction&&) = delete;
     ~basic_transaction() { abandon(); }
 
@@ -73,15 +74,14 @@ public:
     acquire_result try_acquire(lock_type& lock, mode m = mode::exclusive) {
         return acquire_with(lock, m, {.may_wait = false});
     }
-    /// As acquire; timed_out after `deadline` has passed, with nothing changed.
+    /// As acquire; timed_out after `deadline` has passed, with nothing changed. time_point::max() never passes.
     acquire_result acquire_until(lock_type& lock, mode m, time_point deadline) {
-        return acquire_with(lock, m, {.deadline = &deadline});
+        return acquire_with(lock, m, {.deadline = detail::is_never(deadline) ? nullptr : &deadline});
     }
+    /// The same from now on. What is negative, or not a number, has passed; what the clock cannot count to never does.
     template <class Rep, class Period>
     acquire_result acquire_for(lock_type& lock, mode m, std::chrono::duration<Rep, Period> time) {
-        return acquire_until(
-            lock, m,
-            platform::now() + std::chrono::ceil<typename time_point::duration>(time));
+        return acquire_until(lock, m, detail::deadline_after(platform::now(), time));
     }
     /// As acquire; cancelled once a stop is requested, with nothing changed.
     acquire_result acquire(lock_type& lock, mode m, std::stop_token token);

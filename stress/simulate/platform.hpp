@@ -153,7 +153,9 @@ struct simulated_on {
         if (deadline == nullptr) {
             Kernel::block(&word, nullptr);
         } else {
-            auto const at = static_cast<std::uint64_t>(deadline->time_since_epoch().count());
+            auto const since = deadline->time_since_epoch().count();
+            if (since < 0) return;  // it has passed
+            auto const at = static_cast<std::uint64_t>(since);
             Kernel::block(&word, &at);
         }
     }

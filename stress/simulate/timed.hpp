@@ -124,8 +124,24 @@ struct timed_rcu : timed {
         bool entered_ = false;
     };
     static void wait_for_readers() noexcept {}
-    struct restart_pin : read_section {
-        restart_pin() noexcept { leave(); }
+    /// Counted on a line that all share, as natively.
+    class restart_pin {
+    public:
+        restart_pin() noexcept = default;
+        restart_pin(restart_pin&& other) noexcept
+            : side_{other.side_}, entered_{std::exchange(other.entered_, false)} {}
+        restart_pin& operator=(restart_pin&&) = delete;
+        ~restart_pin() { leave(); }
+        void enter() noexcept {
+            if (!std::exchange(entered_, true)) side_ = grace().enter();
+        }
+        void leave() noexcept {
+            if (std::exchange(entered_, false)) grace().leave(side_);
+        }
+
+    private:
+        std::uint32_t side_ = 0;
+        bool entered_ = false;
     };
 
     template <class Object>

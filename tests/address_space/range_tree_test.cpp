@@ -120,7 +120,7 @@ private:
     }
 
     mirror mirror_;
-    manylock::platform::recycler<range_node<platform>> nodes_;
+    platform::recycler<range_node<platform>> nodes_;
     tree_type::stock stock_{nodes_};
 };
 
@@ -237,7 +237,7 @@ private:
             stock_.retire(std::exchange(n, n->previous));
     }
 
-    manylock::platform::recycler<range_node<Platform>> nodes_;
+    manylock::platform::native_rcu::recycler<range_node<Platform>> nodes_;
     typename range_tree<Platform, span_type>::stock stock_{nodes_};
     std::vector<std::unique_ptr<span_type>> spans_;
     std::vector<bool> in_;

@@ -16,7 +16,7 @@ struct counted {
     static inline std::atomic<int> alive{0};  // relaxed throughout: read when all threads are done
     int value;
 };
-using pool = recycler<counted>;
+using pool = native_rcu::recycler<counted>;
 
 TEST_CASE("recycler: what a read section may know stays as it was") {
     {

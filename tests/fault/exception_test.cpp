@@ -175,7 +175,7 @@ TEST_CASE_TEMPLATE("exception: one that a body makes of a restart is retried", P
 }
 
 TEST_CASE_TEMPLATE(
-    "exception: told to restart before it throws, a body runs again; else it does not", P,
+    "exception: told to restart before it throws, a body runs again, else it does not", P,
     EVERY_POLICY) {
     manylock::domain<P> domain;
     std::array<typename manylock::domain<P>::lock_type, 1> locks;

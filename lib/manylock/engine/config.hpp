@@ -20,6 +20,7 @@ struct guarded_field<Platform, T> {
 
 template <conflict_policy Policy, options Options, class Platform>
 struct config {
+    static_assert(coherent_needs<Policy>::checked);
     using policy = Policy;
     using platform = Platform;
     static constexpr options knobs = Options;

@@ -7,24 +7,15 @@
 // next.
 #pragma once
 
-#include <cstddef>
 #include <cstdint>
-#include <memory>
-#include <mutex>
 #include <utility>
-#include <vector>
 
 #include <manylock/misuse.hpp>
+#include <manylock/platform/opened.hpp>
 
 namespace manylock::detail {
 
-enum class scope_kind : unsigned char {
-    transaction,  ///< of domain::run
-    begun,        ///< by hand: checked when it begins, not followed
-    read,
-    fallback,
-    hold  ///< of a lockable, exclusive
-};
+using process_wide::scope_kind;
 
 /// What is wrong with opening `inner` inside `outer` of the same domain; null: nothing. A form that cannot wait closes
 /// no cycle.
@@ -59,29 +50,10 @@ enum class scope_kind : unsigned char {
 
 template <class Platform, bool Checked = checks_enabled>
 class context {
-    struct node {
-        typename Platform::tally opened{0};  ///< odd while open
-        typename Platform::tally uncertain{
-            0};  ///< somebody else may have closed another one in its place
-        typename Platform::tally domain{0};
-        typename Platform::tally lock{0};  ///< of a read
-        int level = 0;
-        scope_kind kind = scope_kind::transaction;
-        node* next = nullptr;
-
-        [[nodiscard]] std::uint64_t generation() const noexcept {
-            return opened.load(Platform::relaxed);
-        }  // relaxed: a check
-        [[nodiscard]] bool is_open() const noexcept { return generation() % 2 != 0; }
-        void close() noexcept {
-            opened.store(generation() + 1, Platform::relaxed);
-        }  // relaxed: a check
-        [[nodiscard]] bool is_read_of(std::uint64_t d, std::uint64_t l) const noexcept {
-            // relaxed: a check
-            return is_open() && lock.load(Platform::relaxed) == l &&
-                   domain.load(Platform::relaxed) == d;
-        }
-    };
+    using node = process_wide::open_node;
+    using nodes = process_wide::open_nodes;
+    using list = process_wide::open_list;
+    using keeper = process_wide::open_list_keeper;
 
 public:
     /// What a guard keeps of its node.
@@ -118,9 +90,8 @@ public:
                 continue;
             }
             link = &outer->next;
-            // relaxed: a check
-            if (outer->uncertain.load(Platform::relaxed) != 0) continue;
-            if (outer->domain.load(Platform::relaxed) == number(domain)) {
+            if (!outer->is_certain()) continue;
+            if (outer->is_of(domain)) {
                 auto const* const mistake = nesting_mistake(outer->kind, kind, may_wait);
                 if (mistake != nullptr) check_use(false, mistake);
             } else if (may_wait && kind != scope_kind::begun) {
@@ -129,7 +100,7 @@ public:
                           "domains nested against their declared order");
             }
         }
-        if (here.spare == nullptr) here.spare = all().take();
+        if (here.spare == nullptr) here.spare = nodes::all().take();
     }
     /// Requires: check() in this context before. `lock`: what is read, or nothing.
     static mark open(void const* domain, int level, scope_kind kind,
@@ -137,92 +108,28 @@ public:
         auto& here = opened();
         auto* const n = here.spare;
         here.spare = n->next;
-        // relaxed: checks
-        n->uncertain.store(0, Platform::relaxed);
-        n->domain.store(number(domain), Platform::relaxed);
-        n->lock.store(number(lock), Platform::relaxed);
         n->level = level;
         n->kind = kind;
         n->next = std::exchange(here.open, n);
-        n->opened.store(n->generation() + 1, Platform::relaxed);
+        n->open(domain, lock);
         return mark{n};
     }
     /// Closes a read that nobody kept a mark of: this context's latest of `lock`, or else another's.
     /// False: there is none.
     static bool close_read(void const* domain, void const* lock) noexcept {
         for (auto* n = opened().open; n != nullptr; n = n->next) {
-            if (!n->is_read_of(number(domain), number(lock))) continue;
+            if (!n->is_read_of(domain, lock)) continue;
             n->close();
             return true;
         }
-        return all().close_one(number(domain), number(lock));
+        return nodes::all().close_read(domain, lock);
     }
 
 private:
-    /// Trivial, so that it serves to the end of its thread; its spare nodes go back when `keeper` is destroyed.
-    struct list {
-        node* open = nullptr;
-        node* spare = nullptr;
-        bool kept = false;
-    };
-    struct keeper {
-        list* of = nullptr;
-        ~keeper() {
-            if (of != nullptr) all().take_back(std::exchange(of->spare, nullptr));
-        }
-    };
-    class nodes {
-    public:
-        node* take() {
-            std::lock_guard const guard{mutex_};
-            if (auto* const n = spare_; n != nullptr) {
-                spare_ = n->next;
-                n->next = nullptr;
-                return n;
-            }
-            nodes_.push_back(std::make_unique<node>());
-            return nodes_.back().get();
-        }
-        void take_back(node* first) noexcept {
-            std::lock_guard const guard{mutex_};
-            while (first != nullptr) {
-                auto* const n = std::exchange(first, first->next);
-                n->next = std::exchange(spare_, n);
-            }
-        }
-        bool close_one(std::uint64_t domain, std::uint64_t lock) noexcept {
-            std::lock_guard const guard{mutex_};
-            node* found = nullptr;
-            for (auto const& n : nodes_) {
-                if (!n->is_read_of(domain, lock)) continue;
-                if (found !=
-                    nullptr) {  // whose read it was is not known: neither is held against its context
-                    found->uncertain.store(1, Platform::relaxed);  // relaxed: a check
-                    n->uncertain.store(1, Platform::relaxed);      // relaxed: a check
-                }
-                found = n.get();
-            }
-            if (found != nullptr) found->close();
-            return found != nullptr;
-        }
-
-    private:
-        // For all: simulated platforms run in several threads.
-        std::mutex mutex_;  // lint: allow(platform)
-        std::vector<std::unique_ptr<node>> nodes_;
-        node* spare_ = nullptr;
-    };
-    static nodes& all() {
-        static auto& one = *new nodes;  // never destroyed: guards may outlive static objects
-        return one;
-    }
     static list& opened() {
         auto& here = Platform::template context_local<list>();
         if (!std::exchange(here.kept, true)) Platform::template context_local<keeper>().of = &here;
         return here;
-    }
-    static std::uint64_t number(void const* p) noexcept {
-        return reinterpret_cast<std::uintptr_t>(p);
     }
 };
 

@@ -12,7 +12,21 @@
 #include <manylock/engine/queued_lock.hpp>
 #include <manylock/event.hpp>
 
-namespace manylock::detail {
+namespace manylock {
+
+namespace [[gnu::visibility("default")]] process_wide {
+/// Checked builds: the domains that exist, since a lock may outlive its domain.
+struct living_domains {
+    std::mutex mutex;  // lint: allow(platform) for all: simulated platforms run in several threads
+    std::set<void const*> cores;
+};
+inline living_domains& domains_alive() {
+    static auto& all = *new living_domains;  // never destroyed: locks may die after static objects
+    return all;
+}
+}  // namespace process_wide
+
+namespace detail {
 
 /// Checked builds: the number under which the umbrella's holder marks, if there is one. A statistic, so that
 /// it may be read while the registry's mutex is held, on every platform.
@@ -101,10 +115,9 @@ struct domain_core {
     }
     /// Checked builds, umbrella: does the domain, which may be gone, mark under `number` right now?
     [[nodiscard]] static bool is_marking(void const* domain, std::uint32_t number) noexcept {
-        std::lock_guard const guard{registry().mutex};
-        auto const found = registry().cores.find(static_cast<domain_core const*>(domain));
-        if (found == registry().cores.end()) return false;
-        return (*found)->marks_under.is(number);
+        auto& alive = process_wide::domains_alive();
+        std::lock_guard const guard{alive.mutex};
+        return alive.cores.contains(domain) && static_cast<domain_core const*>(domain)->marks_under.is(number);
     }
     /// The rank of a lock whose caller names none is its address.
     [[nodiscard]] static std::uintptr_t rank_of(lock_type const& lock, std::uintptr_t named) noexcept {
@@ -118,23 +131,17 @@ struct domain_core {
     }
 
 private:
-    /// Checked builds: the domains that exist, since a lock may outlive its domain.
-    struct living_cores {
-        std::mutex mutex;  // lint: allow(platform) for all: simulated platforms run in several threads
-        std::set<domain_core const*> cores;
-    };
-    static living_cores& registry() {
-        static auto& all = *new living_cores;  // never destroyed: locks may die after static objects
-        return all;
-    }
     static void living(domain_core const* core, bool lives) {
-        std::lock_guard const guard{registry().mutex};
+        auto& alive = process_wide::domains_alive();
+        std::lock_guard const guard{alive.mutex};
         if (lives) {
-            registry().cores.insert(core);
+            alive.cores.insert(core);
         } else {
-            registry().cores.erase(core);
+            alive.cores.erase(core);
         }
     }
 };
 
-}  // namespace manylock::detail
+}  // namespace detail
+
+}  // namespace manylock

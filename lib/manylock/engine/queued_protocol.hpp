@@ -3,7 +3,6 @@
 #pragma once
 
 #include <cstdint>
-#include <type_traits>
 #include <utility>
 
 #include <manylock/engine/admission.hpp>
@@ -90,10 +89,8 @@ public:
     static void rejoin(core& domain, block& me, pin& keep) {
         auto* const contending = std::exchange(me.contending, nullptr);
         if (turns<Config>::await(domain, me, keep) || contending == nullptr) return;
-        patience_type patience;
-        if constexpr (std::is_base_of_v<typename platform::read_section, pin>) patience.section = &keep;
         // It can only be granted, or find the object gone.
-        (void)take(domain, me, keep, *contending, me.contending_mode, me.contending_rank, patience);
+        (void)take(domain, me, keep, *contending, me.contending_mode, me.contending_rank, {});
     }
     static void end(core& domain, block& me) noexcept { turns<Config>::end(domain, me); }
 

@@ -7,6 +7,7 @@
 #include <optional>
 
 #include <manylock/engine/domain_core.hpp>
+#include <manylock/platform/opened.hpp>
 #include <manylock/transaction.hpp>
 
 namespace manylock::detail {
@@ -70,13 +71,12 @@ private:
         auto const n = now & count_mask;
         return n != 0 && n != count_mask && (now & ~count_mask) == here();
     }
-    /// This context, as the upper bits of the word: where its T lies. One that is gone may lend its place to
+    /// This context, as the upper bits of the word: where its mark lies. One that is gone may lend its place to
     /// another, which then shares an umbrella that it did not take: objects are marked one by one all the same.
     static std::uint64_t here() noexcept {
-        struct place {
-            char byte = 0;
-        };
-        return reinterpret_cast<std::uintptr_t>(&platform::template context_local<place>()) << 16;
+        return reinterpret_cast<std::uintptr_t>(
+                   &platform::template context_local<process_wide::context_mark>())
+               << 16;
     }
 };
 

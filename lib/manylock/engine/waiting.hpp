@@ -32,6 +32,7 @@ public:
     /// Requires: `me` is queued with `r`. Returns granted, timed_out, cancelled or a restart.
     static acquire_result wait(shared_state& shared, block& me, request_type const& r) {
         if (r.patience.section != nullptr) r.patience.section->leave();
+        if (r.pin != nullptr) r.pin->leave();  // of the restart before: the queue keeps the lock alive now
         me.count.add(counter::waits);
         auto const begin = platform::now();
         auto const result = wait_for_outcome(shared, me, r);

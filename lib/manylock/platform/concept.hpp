@@ -6,6 +6,7 @@
 #include <concepts>
 #include <cstddef>
 #include <cstdint>
+#include <type_traits>
 #include <utility>
 
 namespace manylock::platform {
@@ -67,6 +68,8 @@ concept platform_type =
     } &&
     parker_type<typename P::parker, typename P::time_point> &&
     section_type<typename P::read_section> &&
+    // Keeps the memory of a lock from a restart to the wait for it. Moves with its transaction, to other threads too.
+    std::is_nothrow_move_constructible_v<typename P::restart_pin> &&
     requires(typename P::restart_pin& pin) {
         pin.enter();
         pin.leave();

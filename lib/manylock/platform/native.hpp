@@ -25,9 +25,21 @@
 #include <manylock/platform/sanitizers.hpp>
 #include <manylock/platform/thread_cache.hpp>
 
-namespace manylock::platform {
+namespace manylock {
 
-struct native {
+/// What exists once in a process, whatever its shared objects hide: -fvisibility=hidden does not reach what is declared
+/// in this namespace, where each opening of it has the attribute. No templates: one over a hidden type is hidden all
+/// the same.
+namespace [[gnu::visibility("default")]] process_wide {
+#ifdef MANYLOCK_TSAN
+inline constinit std::atomic<unsigned> fence_meeting_point{0};
+#endif
+}  // namespace process_wide
+
+namespace platform {
+
+/// Visible, so that context_local is one for each visible T.
+struct [[gnu::visibility("default")]] native {
     template <class T>
     using atomic = std::atomic<T>;
     using tally = std::atomic<std::uint64_t>;  // a statistic: one writer, relaxed
@@ -43,8 +55,7 @@ struct native {
     static void fence() noexcept {
 #ifdef MANYLOCK_TSAN
         // (F0) seq_cst read-modify-write: all fences meet in this one location's order
-        static std::atomic<unsigned> meeting_point{0};
-        meeting_point.fetch_add(1, std::memory_order_seq_cst);
+        process_wide::fence_meeting_point.fetch_add(1, std::memory_order_seq_cst);
 #else
         std::atomic_thread_fence(std::memory_order_seq_cst);  // every caller names its partner
 #endif
@@ -75,6 +86,7 @@ struct native {
         timespec const* until = nullptr;
         if (deadline != nullptr) {  // steady_clock is CLOCK_MONOTONIC, which the bitset form takes
             auto const since = deadline->time_since_epoch();
+            if (since < since.zero()) return;  // the kernel takes no negative time, and it has passed
             auto const seconds = std::chrono::duration_cast<std::chrono::seconds>(since);
             at.tv_sec = static_cast<time_t>(seconds.count());
             at.tv_nsec = static_cast<long>(
@@ -116,10 +128,15 @@ struct native {
     }
 };
 
-namespace detail {
-inline constinit grace_period<native> native_grace;
-}
-inline grace_period<native>& native::grace() noexcept { return detail::native_grace; }
-inline void native::wait_for_readers() noexcept { grace().synchronize(); }
+}  // namespace platform
 
-}  // namespace manylock::platform
+namespace [[gnu::visibility("default")]] process_wide {
+inline constinit platform::grace_period<platform::native> native_grace;
+}  // namespace process_wide
+
+namespace platform {
+inline grace_period<native>& native::grace() noexcept { return process_wide::native_grace; }
+inline void native::wait_for_readers() noexcept { grace().synchronize(); }
+}  // namespace platform
+
+}  // namespace manylock

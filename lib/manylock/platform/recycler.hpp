@@ -21,8 +21,9 @@
 
 namespace manylock::platform {
 
-/// What the stocks of all threads share.
-template <class Object>
+/// What the stocks of all threads share. `Rcu` says what a grace period is: synchronize(), and wait_for_pins() for what
+/// liburcu's own does not wait for.
+template <class Object, class Rcu>
 class recycler {
     static constexpr std::size_t batch_size = 32;
     /// So many batches wait for new use at most; what comes back beyond them is freed. liburcu's
@@ -127,6 +128,7 @@ private:
 #else
         urcu_memb_call_rcu(&full->head, [](rcu_head* head) {
             batch* const b = caa_container_of(head, batch, head);
+            Rcu::wait_for_pins();
             b->owner->come_back(b);
         });
 #endif
@@ -163,7 +165,7 @@ private:
     }
     /// There is no memory to wait with.
     static void free_now(Object* object) noexcept {
-        urcu_memb_synchronize_rcu();
+        Rcu::synchronize();
         delete object;
     }
 
