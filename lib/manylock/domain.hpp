@@ -16,9 +16,16 @@
 #include <string>
 #include <type_traits>
 #include <utility>
+#include <version>
+
+#ifdef __GLIBCXX__
+#include <bits/cxxabi_forced.h>  // <cxxabi.h> would bring a global name abi
+#endif
 
 #include <manylock/engine/body.hpp>
-#include <manylock/engine/context.hpp>
+#include <manylock/engine/checks.hpp>
+#include <manylock/engine/single_reads.hpp>
+#include <manylock/fwd.hpp>
 #include <manylock/platform/concept.hpp>
 #include <manylock/platform/native.hpp>
 #include <manylock/transaction.hpp>
@@ -34,19 +41,11 @@ struct retry_options {
     std::function<void(restart_reason, std::uint64_t attempt)> on_restart{};
 };
 
-enum class read_status : std::uint8_t {
-    fast,       ///< by the object's own lock
-    fell_back,  ///< after waiting for the umbrella
-    busy,       ///< try form only: marked, exclusively held or waited for; nothing is held
-    stale       ///< the object was detached: nothing is held, look it up again
-};
-[[nodiscard]] constexpr bool holds(read_status s) noexcept {
-    return s == read_status::fast || s == read_status::fell_back;
-}
-
-template <conflict_policy Policy, options Options = options{}, class Platform = platform::native>
+template <conflict_policy Policy, options Options, class Platform>
 class domain {
     static_assert(manylock::platform::platform_type<Platform>);
+
+    using reads = detail::reads_of<detail::config<Policy, Options, Platform>>;
 
 public:
     using config = detail::config<Policy, Options, Platform>;
@@ -111,7 +110,7 @@ public:
             auto* const d = std::exchange(domain_, nullptr);
             if (d == nullptr) return;
             mark_.close();
-            d->leave(*lock_);
+            reads::leave(d->core_, *lock_);
         }
 
     private:
@@ -134,13 +133,13 @@ public:
     ///           single-object read of it: both can deadlock. The try forms never wait.
     /// Blocks:   behind exclusive holders and waiters.    Allocates: no.
     read_guard read_lock(lock_type& lock) {
-        check_read(true);
-        return {this, lock, enter(lock)};
+        check_read(lock, true);
+        return {this, lock, reads::enter(core_, lock)};
     }
     /// The same without waiting and without fallback: empty if the object cannot be read right now.
     read_guard try_read_lock(lock_type& lock) {
-        check_read(false);
-        return {this, lock, try_enter(lock)};
+        check_read(lock, false);
+        return {this, lock, reads::try_enter(core_, lock)};
     }
     /// Runs `body()` under the single-object read; false, without running it, if the object is stale.
     template <class Body>
@@ -159,26 +158,26 @@ public:
     }
     /// The same without a guard: if holds(answer), call leave_read.
     read_status enter_read(lock_type& lock) {
-        check_read(true);
-        return noted(lock, enter(lock));
+        check_read(lock, true);
+        return noted(lock, reads::enter(core_, lock));
     }
     read_status try_enter_read(lock_type& lock) {
-        check_read(false);
-        return noted(lock, try_enter(lock));
+        check_read(lock, false);
+        return noted(lock, reads::try_enter(core_, lock));
     }
     void leave_read(lock_type& lock) noexcept {
         if (!context::close_read(&core_, &lock)) {
             detail::report_in_destructor("single-object read left that was not entered");
             return;
         }
-        leave(lock);
+        reads::leave(core_, lock);
     }
     /// For a lock found by lock-free lookup inside `section`, which is left before waiting. Under umbrella
     /// it does not wait: busy if the object is marked; then leave the section, keep fall_back()'s guard,
     /// look the object up again (it may be another one), and try_enter_read succeeds.
     read_status enter_read(lock_type& lock, read_section& section) {
-        check_read(true);
-        return noted(lock, enter(lock, section));
+        check_read(lock, true);
+        return noted(lock, reads::enter(core_, lock, &section));
     }
 
     /// Shares the umbrella: while the guard lives nothing can be marked or detached. Counted as a
@@ -187,9 +186,7 @@ public:
     public:
         ~fallback_guard() {
             mark_.close();
-            if constexpr (config::needs.umbrella) {
-                detail::giving_back<config>::release_single(core_.umbrella);
-            }
+            reads::end_fallback(core_);
         }
         fallback_guard(fallback_guard const&) = delete;
         fallback_guard& operator=(fallback_guard const&) = delete;
@@ -206,7 +203,7 @@ public:
     /// Blocks:   behind the umbrella's holder and those who wait for it.
     fallback_guard fall_back() {
         context::check(&core_, core_.level, detail::scope_kind::fallback);
-        share_umbrella();
+        reads::fall_back(core_);
         return fallback_guard{core_,
                               context::open(&core_, core_.level, detail::scope_kind::fallback)};
     }
@@ -238,15 +235,10 @@ public:
 private:
     template <class Body, class OnRestart>
     decltype(auto) run_with(Body&& body, OnRestart on_restart);
-    acquire_result wait_for_read(queued_lock<config>& lock, read_section* section, bool fallback);
-    read_status enter(lock_type& lock);
-    read_status try_enter(lock_type& lock);
-    read_status enter(lock_type& lock, read_section& section);
-    void leave(lock_type& lock) noexcept;
-    void share_umbrella();
 
     using context = detail::context<Platform>;
-    void check_read(bool may_wait) {
+    void check_read(lock_type& lock, bool may_wait) {
+        core_.adopt(&lock);
         context::check(&core_, core_.level, detail::scope_kind::read, may_wait);
     }
     typename context::mark opened(lock_type& lock, read_status status) noexcept {
@@ -261,6 +253,61 @@ private:
     detail::domain_core<config> core_;
 };
 
-}  // namespace manylock
+template <conflict_policy Policy, options Options, class Platform>
+template <class Body, class OnRestart>
+decltype(auto) domain<Policy, Options, Platform>::run_with([[maybe_unused]] Body&& body,
+                                                           [[maybe_unused]] OnRestart on_restart) {
+    constexpr bool callable = std::is_invocable_v<Body&, transaction&>;
+    static_assert(callable,
+                  "manylock: the body of domain::run must be callable with a transaction by "
+                  "reference, again and again: "
+                  "[&](auto& txn) { ... }.");
+    if constexpr (callable) {
+        using result = std::invoke_result_t<Body&, transaction&>;
+        detail::check_result<Body&, transaction&>();
+        detail::open_scope<Platform> const scope{&core_, core_.level};
+        transaction txn{core_};
+        constexpr auto* ended_inside =
+            "transaction ended inside the body of run, which ends it itself";
+        for (;;) {
+            try {
+                if constexpr (std::is_void_v<result>) {
+                    body(txn);
+                    if constexpr (checks_enabled) {
+                        check_use(!txn.ended(), ended_inside);
+                        if (txn.ended()) return;
+                    }
+                    if (!txn.must_restart()) {
+                        txn.commit();
+                        return;
+                    }
+                } else {
+                    // Not a reference: the value is taken before the locks are given back.
+                    result value = body(txn);
+                    if constexpr (checks_enabled) {
+                        check_use(!txn.ended(), ended_inside);
+                        if (txn.ended()) return value;
+                    }
+                    if (!txn.must_restart()) {
+                        txn.commit();
+                        return value;
+                    }
+                }
+            }
+#ifdef __GLIBCXX__
+            catch (__cxxabiv1::__forced_unwind const&) {
+                throw;  // the thread ends: pthread_cancel, pthread_exit
+            }
+#endif
+            catch (...) {
+                // Told to restart, the body has seen half a transaction, and what it throws is
+                // about that (decision 26).
+                if (txn.ended() || !txn.must_restart()) throw;
+            }
+            on_restart(txn);
+            txn.rollback();
+        }
+    }
+}
 
-#include <manylock/domain_impl.hpp>
+}  // namespace manylock

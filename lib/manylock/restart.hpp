@@ -56,6 +56,17 @@ private:
     restart_reason reason_ = restart_reason::conflict;
 };
 
+/// Answer of the single-object reads.
+enum class read_status : std::uint8_t {
+    fast,       ///< by the object's own lock
+    fell_back,  ///< after waiting for the umbrella
+    busy,       ///< try form only: marked, exclusively held or waited for; nothing is held
+    stale       ///< the object was detached: nothing is held, look it up again
+};
+[[nodiscard]] constexpr bool holds(read_status s) noexcept {
+    return s == read_status::fast || s == read_status::fell_back;
+}
+
 /// Thrown by the throwing acquire forms. Not a std::exception, so that a body's
 /// `catch (std::exception const&)` does not swallow it (E12).
 class [[gnu::visibility("default")]] restart {

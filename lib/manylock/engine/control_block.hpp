@@ -7,8 +7,8 @@
 #include <memory>
 #include <vector>
 
+#include <manylock/engine/checks.hpp>
 #include <manylock/engine/hold_list.hpp>
-#include <manylock/misuse.hpp>
 #include <manylock/restart.hpp>
 #include <manylock/stamp.hpp>
 #include <manylock/statistics.hpp>
@@ -38,26 +38,6 @@ struct walk_scratch {
 };
 struct no_scratch {};
 struct no_link {};
-
-/// Checked builds: whether something is open, for whoever destroys what it needs. A statistic, so that
-/// asking at the wrong time is no race.
-template <class Platform, bool Checked = checks_enabled>
-class in_use_mark {
-public:
-    void set(bool used) noexcept { value_.store(used ? 1 : 0, Platform::relaxed); }  // relaxed: a check
-    [[nodiscard]] bool is_set() const noexcept {
-        return value_.load(Platform::relaxed) != 0;  // relaxed: a check
-    }
-
-private:
-    typename Platform::tally value_{0};
-};
-template <class Platform>
-class in_use_mark<Platform, false> {
-public:
-    void set(bool) noexcept {}
-    [[nodiscard]] bool is_set() const noexcept { return false; }
-};
 
 /// Of a transaction that has a control block; one that has ended has none.
 enum class transaction_phase : std::uint8_t {

@@ -14,41 +14,7 @@
 
 namespace manylock {
 
-namespace [[gnu::visibility("default")]] process_wide {
-/// Checked builds: the domains that exist, since a lock may outlive its domain.
-struct living_domains {
-    std::mutex mutex;  // lint: allow(platform) for all: simulated platforms run in several threads
-    std::set<void const*> cores;
-};
-inline living_domains& domains_alive() {
-    static auto& all = *new living_domains;  // never destroyed: locks may die after static objects
-    return all;
-}
-}  // namespace process_wide
-
 namespace detail {
-
-/// Checked builds: the number under which the umbrella's holder marks, if there is one. A statistic, so that
-/// it may be read while the registry's mutex is held, on every platform.
-template <class Platform, bool Checked = checks_enabled>
-class marking_mark {
-public:
-    void set(std::uint32_t number) noexcept { value_.store(number, Platform::relaxed); }  // relaxed: a check
-    void clear() noexcept { value_.store(nobody, Platform::relaxed); }                    // relaxed: a check
-    [[nodiscard]] bool is(std::uint32_t number) const noexcept {
-        return value_.load(Platform::relaxed) == number;  // relaxed: a check
-    }
-
-private:
-    static constexpr std::uint64_t nobody = ~std::uint64_t{0};
-    typename Platform::tally value_{nobody};
-};
-template <class Platform>
-class marking_mark<Platform, false> {
-public:
-    void set(std::uint32_t) noexcept {}
-    void clear() noexcept {}
-};
 
 template <class Config>
 struct shared_umbrella {

@@ -18,7 +18,6 @@
 #include <manylock/engine/config.hpp>
 #include <manylock/engine/control_block.hpp>
 #include <manylock/engine/lock_word.hpp>
-#include <manylock/misuse.hpp>
 
 namespace manylock {
 
@@ -40,40 +39,12 @@ class umbrella_protocol;
 template <class Config>
 class turns;
 template <class Config>
+class queued_reads;
+template <class Config>
 class wait_graph_view;
 template <class Config>
 struct domain_core;
-
-/// Checked builds: which domain a lock belongs to, fixed at its first use.
-template <class Config>
-struct home {
-    typename Config::platform::template atomic<void const*> domain{nullptr};
-    void adopt(void const* by) {
-        void const* expected = nullptr;
-        // relaxed: a check, nothing is ordered by it
-        if (!domain.compare_exchange_strong(expected, by, Config::platform::relaxed,
-                                            Config::platform::relaxed)) {
-            check_use(expected == by, "lock used with two domains: a lock belongs to one domain");
-        }
-    }
-    /// True if the domain still exists and its umbrella is held under `sequence`.
-    [[nodiscard]] bool marked_now(std::uint32_t sequence) const noexcept {
-        // relaxed: a check
-        return domain_core<Config>::is_marking(domain.load(Config::platform::relaxed), sequence);
-    }
-};
-struct no_home {
-    void adopt(void const*) noexcept {}
-    [[nodiscard]] bool marked_now(std::uint32_t) const noexcept { return false; }
-};
-template <class Config>
-using home_of = std::conditional_t<checks_enabled, home<Config>, no_home>;
 }  // namespace detail
-
-template <class Config>
-class basic_transaction;
-template <conflict_policy Policy, options Options, class Platform>
-class domain;
 
 template <class Config>
 class queued_lock {
@@ -130,8 +101,7 @@ private:
     friend class detail::umbrella_protocol<Config>;
     friend class detail::turns<Config>;
     friend struct detail::domain_core<Config>;
-    template <conflict_policy P, options O, class Platform>
-    friend class domain;
+    friend class detail::queued_reads<Config>;
     using word = detail::lock_word;
 
     /// One compare-exchange from free. acq_rel: acquire what the last holder wrote; release our control

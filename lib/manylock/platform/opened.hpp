@@ -1,4 +1,4 @@
-// Checked builds: the nodes that say what is open in a context (engine/context.hpp). One set for a program and its shared
+// Checked builds: the nodes that say what is open in a context (engine/checks.hpp). One set for a program and its shared
 // libraries, so no templates, and no platform's own types: statistics, which nobody orders on.
 #pragma once
 

@@ -1,19 +1,111 @@
-// Checked builds: what is open in the current context, to name nesting mistakes (E8). A context is what the platform
+// Everything that only checked builds keep: whose a lock is, what is open, under which number the umbrella marks. Elsewhere
+// it is empty. The nodes of what is open are platform/opened.hpp's.
+#pragma once
+
+#include <cstdint>
+#include <mutex>
+#include <set>
+#include <type_traits>
+#include <utility>
+
+#include <manylock/misuse.hpp>
+#include <manylock/platform/opened.hpp>
+
+namespace manylock {
+
+namespace [[gnu::visibility("default")]] process_wide {
+/// Checked builds: the domains that exist, since a lock may outlive its domain.
+struct living_domains {
+    std::mutex mutex;  // lint: allow(platform) for all: simulated platforms run in several threads
+    std::set<void const*> cores;
+};
+inline living_domains& domains_alive() {
+    static auto& all = *new living_domains;  // never destroyed: locks may die after static objects
+    return all;
+}
+}  // namespace process_wide
+
+namespace detail {
+
+template <class Config>
+struct domain_core;
+
+// --- whose a lock is ---------------------------------------------------------------------------------
+/// Checked builds: which domain a lock belongs to, fixed at its first use.
+template <class Config>
+struct home {
+    typename Config::platform::template atomic<void const*> domain{nullptr};
+    void adopt(void const* by) {
+        void const* expected = nullptr;
+        // relaxed: a check, nothing is ordered by it
+        if (!domain.compare_exchange_strong(expected, by, Config::platform::relaxed,
+                                            Config::platform::relaxed)) {
+            check_use(expected == by, "lock used with two domains: a lock belongs to one domain");
+        }
+    }
+    /// True if the domain still exists and its umbrella is held under `sequence`.
+    [[nodiscard]] bool marked_now(std::uint32_t sequence) const noexcept {
+        // relaxed: a check
+        return domain_core<Config>::is_marking(domain.load(Config::platform::relaxed), sequence);
+    }
+};
+struct no_home {
+    void adopt(void const*) noexcept {}
+    [[nodiscard]] bool marked_now(std::uint32_t) const noexcept { return false; }
+};
+template <class Config>
+using home_of = std::conditional_t<checks_enabled, home<Config>, no_home>;
+
+// --- what is in use ----------------------------------------------------------------------------------
+/// Checked builds: whether something is open, for whoever destroys what it needs. A statistic, so that
+/// asking at the wrong time is no race.
+template <class Platform, bool Checked = checks_enabled>
+class in_use_mark {
+public:
+    void set(bool used) noexcept { value_.store(used ? 1 : 0, Platform::relaxed); }  // relaxed: a check
+    [[nodiscard]] bool is_set() const noexcept {
+        return value_.load(Platform::relaxed) != 0;  // relaxed: a check
+    }
+
+private:
+    typename Platform::tally value_{0};
+};
+template <class Platform>
+class in_use_mark<Platform, false> {
+public:
+    void set(bool) noexcept {}
+    [[nodiscard]] bool is_set() const noexcept { return false; }
+};
+/// Checked builds: the number under which the umbrella's holder marks, if there is one. A statistic, so that
+/// it may be read while the registry's mutex is held, on every platform.
+template <class Platform, bool Checked = checks_enabled>
+class marking_mark {
+public:
+    void set(std::uint32_t number) noexcept { value_.store(number, Platform::relaxed); }  // relaxed: a check
+    void clear() noexcept { value_.store(nobody, Platform::relaxed); }                    // relaxed: a check
+    [[nodiscard]] bool is(std::uint32_t number) const noexcept {
+        return value_.load(Platform::relaxed) == number;  // relaxed: a check
+    }
+
+private:
+    static constexpr std::uint64_t nobody = ~std::uint64_t{0};
+    typename Platform::tally value_{nobody};
+};
+template <class Platform>
+class marking_mark<Platform, false> {
+public:
+    void set(std::uint32_t) noexcept {}
+    void clear() noexcept {}
+};
+
+// --- what is open in a context -----------------------------------------------------------------------
+// What is open in the current context, to name nesting mistakes (E8). A context is what the platform
 // says, natively the calling thread. Followed are transactions of domain::run, single-object reads, fallbacks and
 // exclusive holds of a lockable; transactions begun by hand (domain::begin) may wander and are not.
 //
 // A guard may be given back in another context than the one that it was made in. So each thing that is open is a node
 // that outlives its context: whoever gives it back closes the node, and the context that made it drops it when it looks
 // next.
-#pragma once
-
-#include <cstdint>
-#include <utility>
-
-#include <manylock/misuse.hpp>
-#include <manylock/platform/opened.hpp>
-
-namespace manylock::detail {
 
 using process_wide::scope_kind;
 
@@ -162,4 +254,5 @@ private:
     [[no_unique_address]] typename here::mark mark_;
 };
 
-}  // namespace manylock::detail
+}  // namespace detail
+}  // namespace manylock
