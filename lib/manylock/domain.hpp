@@ -215,12 +215,12 @@ public:
     }
     /// Names a lock in reports and graphs; an empty name takes it back, before the lock is destroyed.
     /// Takes a mutex; not for the hot path.
-    void name_lock(lock_type const& lock, std::string name) {
+    void name_lock(lock_type const& lock, std::string const& name) {
         std::lock_guard const guard{core_.names_mutex};
         if (name.empty()) {
             core_.names.erase(&lock);
         } else {
-            core_.names[&lock] = std::move(name);
+            core_.names[&lock] = name;
         }
     }
     /// Requires: options::events; no transaction is running.

@@ -52,6 +52,22 @@ bool manylock::detail::holders<
 MANYLOCK_PLANT(waits_for_its_own_hold, cycle_detection,
                "six lock: own extra reads must be subtracted before an upgrade", "aA")
 
+MANYLOCK_MUTANT(upgrades_beside_single_readers, wound_wait)
+template <>
+bool manylock::detail::holders<
+    manylock::detail::upgrades_beside_single_readers_config>::are_in_the_way(lock_word w, block const& me,
+                                                                             mode wanted, bool upgrade,
+                                                                             bool single_read) noexcept {
+    if (w.is_exclusive()) return true;
+    if (compatible(mode::shared, wanted)) return single_read && w.is_full(single_unit);
+    if (!upgrade && w.single_readers() != 0) return true;
+    auto const* const reader = w.first_reader<hold_type>();
+    return reader != nullptr && (reader->holder != &me || reader->next != nullptr);
+}
+MANYLOCK_PLANT(upgrades_beside_single_readers, wound_wait,
+               "own hold subtracted before an upgrade, and the readers without identity with it", "=a|aA",
+               "=a/=a|A/A|aA")
+
 // --- granting ----------------------------------------------------------------------------------------
 MANYLOCK_MUTANT(hands_nothing_on, no_wait)
 template <>
@@ -99,6 +115,20 @@ bool manylock::detail::wait_queue<manylock::detail::passes_everybody_config>::is
 MANYLOCK_PLANT(passes_everybody, wound_wait,
                "a free lock is left to a younger one although an older that holds something waits", "AB|BA|AB",
                "BA|A|AB", "BA|A/A|A/A", "ABC|BCA|CAB", "aB|BA|bA|AB")
+
+MANYLOCK_MUTANT(looks_at_four_waiters, wound_wait)
+template <>
+bool manylock::detail::wait_queue<manylock::detail::looks_at_four_waiters_config>::is_closed(
+    lock_type const& lock) noexcept {
+    auto const* b = first(lock);
+    for (int looks = 0; b != nullptr && looks < 4; b = next(*b), ++looks) {
+        if (!may_be_passed(*b)) return true;
+    }
+    return false;
+}
+MANYLOCK_PLANT(looks_at_four_waiters, wound_wait,
+               "a queue too long to look through counts as open: the fifth is passed although it holds something",
+               "A/A|A|A|A|A|BA|BA")
 
 MANYLOCK_MUTANT(stays_awake, no_wait)
 template <>

@@ -194,3 +194,26 @@ template <>
 void manylock::detail::turns<manylock::detail::keeps_its_turn_config>::end(core&, block&) noexcept {}
 MANYLOCK_PLANT(keeps_its_turn, no_wait, "decision 19: a turn that is never given on", "AB|BA",
                "AB/AB|BA/BA")
+
+// --- ranks -------------------------------------------------------------------------------------------
+MANYLOCK_MUTANT(forgets_its_rank, lock_ordering)
+template <>
+void manylock::detail::ranks<manylock::detail::forgets_its_rank_config>::lower(
+    block& me, std::uintptr_t, hold_type const*) noexcept {
+    me.highest_rank = 0;
+}
+MANYLOCK_PLANT(forgets_its_rank, lock_ordering,
+               "an early release forgets the other holds: it waits for what ranks below them", "BC-CA|AB",
+               "BCD-DA|AB|BA")
+
+MANYLOCK_MUTANT(ranks_by_the_last_only, lock_ordering)
+template <>
+void manylock::detail::ranks<manylock::detail::ranks_by_the_last_only_config>::note(
+    block& me, hold_type& h, queued_lock<detail::ranks_by_the_last_only_config>& lock,
+    std::uintptr_t named) noexcept {
+    h.rank = domain_core<detail::ranks_by_the_last_only_config>::rank_of(lock, named);
+    h.highest_before = me.highest_rank;
+    me.highest_rank = h.rank;
+}
+MANYLOCK_PLANT(ranks_by_the_last_only, lock_ordering,
+               "out of order by a try, and the highest rank is lost", "C?AB|BC", "C?AB|BC|A")

@@ -250,7 +250,7 @@ private:
     [[nodiscard]] static constexpr place locate(std::uint32_t i) noexcept {
         auto const scaled = i / first_chunk + 1;
         auto const chunk = static_cast<std::uint32_t>(std::bit_width(scaled)) - 1;
-        return {chunk, i - first_chunk * ((1U << chunk) - 1)};
+        return {chunk, i - first_chunk * ((1U << chunk) - 1)};  // NOLINT(clang-analyzer-core.*): scaled is not 0
     }
     static constexpr std::align_val_t line{64};
     static_assert(first_chunk * sizeof(entry) % 64 == 0);

@@ -40,11 +40,8 @@ struct cycle_detection {
     static bool on_wait(View& view) {
         using verdict = typename View::verdict;
         while (find_cycle(view)) {
-            switch (view.choose(view.cycle())) {
-                case verdict::self_is_victim: return true;
-                case verdict::broken: break;    // others may pass through us still: walk again
-                case verdict::outdated: break;  // somebody moved: look at the new graph
-            }
+            // broken: others may pass through us still, so walk again. outdated: somebody moved, look at the new graph.
+            if (view.choose(view.cycle()) == verdict::self_is_victim) return true;
         }
         return false;
     }
