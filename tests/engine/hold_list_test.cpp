@@ -159,6 +159,10 @@ struct subject {
         auto const n = list.size();
         auto const is_gap = [&](std::uint32_t i) { return list.at(i).read() == 0; };
         REQUIRE((n == 0 || !is_gap(n - 1)));
+        for (auto const hole : f.holes()) {
+            REQUIRE((hole >= n || is_gap(hole)));
+            if (hole < n) REQUIRE(std::count(f.holes().begin(), f.holes().end(), hole) == 1);
+        }
         std::uint32_t gaps = 0;
         std::uint32_t held = 0;
         std::uint64_t last = 0;
@@ -242,6 +246,8 @@ TEST_CASE_TEMPLATE("INV-H: the fields of a hold list say what its entries are af
                         } else {
                             s.push(lock, m);
                         }
+                    } else if (random() % 3 == 0 && s.list.size() > 0) {  // the last one: no gap
+                        s.remove(s.list.at(s.list.size() - 1), without_memory);
                     } else if (auto* const e = s.list.find(lock); e != nullptr) {
                         s.remove(*e, without_memory);
                     }

@@ -7,8 +7,8 @@
 // INV-H Let n be the size. An entry below n is held, or a gap: 0. Between two calls of its transaction:
 //   - entry n - 1 is held; what stands at n and beyond means nothing
 //   - `gaps` is the number of gaps below n
-//   - `holes` names every gap from first_chunk on, but those for which there was no memory; what else
-//     it names is no gap, and reserve() drops it
+//   - `holes` names every gap from first_chunk on, once, but those for which there was no memory; what
+//     else it names is n or more, and reserve() drops it before n grows past it
 //   - `filling` is no_hole, or the last of `holes`; from reserve() to the push that fills it, it is a gap
 //   - `indexed` is at most n; by the index every lock held below `indexed` is found at its entry; what
 //     else the index knows, find() refuses
