@@ -14,8 +14,7 @@
 //     else the index knows, find() refuses
 //   - `in_order`: no gap was filled, so the held entries stand in the order of their acquisition
 //   - `only_appended`: no gap, no hole, nothing indexed, and in_order
-//   - `last_acquired`, where locks have ranks and n > 0: the hold acquired last, or null if one was
-//     removed since
+//   - `last_acquired`, where locks have ranks and n > 0: the hold acquired last; null if one was removed since
 // drain() leaves n at 0 and only_appended true.
 #pragma once
 
