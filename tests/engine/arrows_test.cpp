@@ -1,6 +1,7 @@
-// Goal:   the engine takes every arrow of docs/engine.md, under every policy that the page names, and no other.
-// Method: one thread plays all parties. A platform calls the test wherever a waiter would pause or yield; there the
-//         test looks at the control block and the lock's word, and makes the next move.
+// Goal:   the engine takes every arrow of docs/engine.md, under every policy that the page names, and
+//         no other.
+// Method: one thread plays all parties. A platform calls the test wherever a waiter would pause or
+//         yield; there the test looks at control block and word, and makes the next move.
 #include <doctest/doctest.h>
 
 #include <deque>

@@ -1,7 +1,8 @@
 // Goal:   the invariants INV-Q1 to INV-Q4 of a lock's word and queue hold after every step.
-// Method: random steps of many transactions for one lock, on one thread: requests are queued as the engine queues
-//         them, but nobody sleeps. Beside them a book, from which follows who must not be waiting. The fast paths, which
-//         change the word without the latch, are tried on every combination of its bits.
+// Method: random steps of many transactions for one lock, on one thread: requests are queued as the
+//         engine queues them, but nobody sleeps. Beside them a book, from which follows who must not
+//         be waiting. The fast paths, which change the word without the latch, are tried on every
+//         combination of its bits.
 #include <doctest/doctest.h>
 
 #include <algorithm>
