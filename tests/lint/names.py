@@ -12,6 +12,8 @@ Rules     Each rule has a label: E4, W2, INV-Q3. A rule is defined by a row of d
 Headers   Each NAME.hpp that README.md, docs/*.md, docs/policies/ or docs/decisions/ mention exists.
 Functions Each `x::y` behind "Code:" in a decision, and in docs/engine.md, is a word of the sources, and of a file
           that has x.
+Words     Each `word` with an underscore in it, and each x_y of a longer `piece of code`, in the pages on the engine stands
+          in a source: architecture.md, engine.md, locking.md and memory-order.md.
 Reading   The table in docs/engine.md lists headers that include only what is listed before, or beside the way, and
           says about how long each is.
 """
@@ -90,6 +92,20 @@ def check_functions(root):
                 yield f"{page.relative_to(root)}: {owner}::{name} is in no header"
 
 
+def check_words(root):
+    words = set()
+    for source in sources(root, "lib", "policies", "stress", "tests", kinds=(".hpp", ".cpp", ".py", ".txt", ".cmake")):
+        words.update(re.findall(r"\w+", read(source)))
+        words.add(source.stem)
+    for name in ("architecture.md", "engine.md", "locking.md", "memory-order.md"):
+        page = root / "docs" / name
+        text = re.sub(r"^```.*?^```", "", read(page), flags=re.S | re.M)
+        for code in re.findall(r"`([^`\n]+)`", text):
+            for word in re.findall(r"\b[A-Za-z]\w*_\w*[A-Za-z0-9]\b", code):
+                if word not in words:
+                    yield f"{page.relative_to(root)}: {word} is in no source"
+
+
 def check_reading(root):
     page = root / "docs/engine.md"
     text = read(page).partition("## Order of reading")[2].partition("\n## ")[0]
@@ -117,7 +133,7 @@ def main():
         print("usage: names.py ROOT, where ROOT is a checkout", file=sys.stderr)
         return 2
     root = Path(sys.argv[1])
-    found = [f for check in (check_rules, check_headers, check_functions, check_reading) for f in check(root)]
+    found = [f for check in (check_rules, check_headers, check_functions, check_words, check_reading) for f in check(root)]
     print("\n".join(found) if found else "nothing found")
     return 1 if found else 0
 

@@ -13,12 +13,12 @@ GOOD = {
     "Not on the way: `beside.hpp`.\n\n## More\n\n`lock::take`\n",
     "docs/architecture.md": "| rule |\n|---|\n| E1 mutual exclusion | x |\n",
     "docs/locking.md": "| INV-Q1 | order | x |\n",
-    "docs/memory-order.md": "| L1 | latch |\n",
+    "docs/memory-order.md": "| L1 | `lock_it`, `try_` |\n",
     "docs/policies/p.md": "| W1 | no cycle | x |\n",
     "docs/decisions/0001-a.md": "Text says `gone::now`.\n\nCode: `lock::take`, `word.hpp`.\n",
     "lib/manylock/engine/word.hpp": "// The word.\n//\n// Guarantees  A1 one word\n//             A2 no more\n#pragma once\n",
     "lib/manylock/engine/lock.hpp": "#pragma once\n#include <manylock/engine/word.hpp>\n"
-    "#include <manylock/engine/beside.hpp>\n    /// INV-P1 An edge.\nstruct lock { void take(); };\n",
+    "#include <manylock/engine/beside.hpp>\n    /// INV-P1 An edge.\nstruct lock { void take(), lock_it(); };\n",
     "lib/manylock/engine/beside.hpp": "#pragma once\n",
     "tests/a_test.cpp": 'TEST_CASE("E1 INV-Q1: a") {}\nTEST_CASE_TEMPLATE(\n    "W1: b", P, int) {}\nadd("A1 A2: c", [] {});\n'
     'enter("INV-P1: d", [] {});\nTEST_CASE("ABBA: no label") {}\n',
@@ -36,6 +36,7 @@ BAD = [
     ("0001-a.md: there is no old.hpp", "docs/decisions/0001-a.md", "word.hpp", "old.hpp"),
     ("0001-a.md: lock::gone is in no header", "docs/decisions/0001-a.md", "lock::take", "lock::gone"),
     ("engine.md: lock::took is in no header", "docs/engine.md", "\n`lock::take", "\n`lock::took"),
+    ("memory-order.md: lock_this is in no source", "docs/memory-order.md", "lock_it", "lock_this"),
     ("word.hpp has 5 lines, not 100", "docs/engine.md", "`word.hpp` | 10", "`word.hpp` | 100"),
     ("is to be read before word.hpp", "docs/engine.md", "| `word.hpp` | 10 | bits |\n", ""),
     ("beside.hpp is neither on the way nor beside it", "docs/engine.md", "`beside.hpp`", "none"),
