@@ -7,8 +7,9 @@ Rules     Each rule has a label: E4, W2, INV-Q3. A rule is defined by a row of d
           or docs/policies/ that begins with the label, or in a header's banner; an invariant (INV-) in any comment
           that begins with it. The name of at least one test case begins with it ("E3 INV-E3: ..."), and no case
           names a label that is defined nowhere.
-          Labels of docs/memory-order.md (L1, F1, ...) name orders, not rules: they are unique within a file only,
-          and one test weakens every order of the sources (tests/model/orders_test.cpp). They are not looked for.
+          Labels of docs/memory-order.md (L1, F1, ...) name orders, not rules: they are unique within a
+          file only, and one test weakens every order of the sources (tests/model/orders_test.cpp). They
+          are not looked for.
 Headers   Each NAME.hpp that README.md, docs/*.md, docs/policies/ or docs/decisions/ mention exists.
 Functions Each `x::y` behind "Code:" in a decision, and in docs/engine.md, is a word of the sources, and of a file
           that has x.
@@ -133,7 +134,8 @@ def main():
         print("usage: names.py ROOT, where ROOT is a checkout", file=sys.stderr)
         return 2
     root = Path(sys.argv[1])
-    found = [f for check in (check_rules, check_headers, check_functions, check_words, check_reading) for f in check(root)]
+    checks = (check_rules, check_headers, check_functions, check_words, check_reading)
+    found = [finding for check in checks for finding in check(root)]
     print("\n".join(found) if found else "nothing found")
     return 1 if found else 0
 

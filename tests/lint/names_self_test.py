@@ -16,11 +16,13 @@ GOOD = {
     "docs/memory-order.md": "| L1 | `lock_it`, `try_` |\n",
     "docs/policies/p.md": "| W1 | no cycle | x |\n",
     "docs/decisions/0001-a.md": "Text says `gone::now`.\n\nCode: `lock::take`, `word.hpp`.\n",
-    "lib/manylock/engine/word.hpp": "// The word.\n//\n// Guarantees  A1 one word\n//             A2 no more\n#pragma once\n",
+    "lib/manylock/engine/word.hpp": "// The word.\n//\n// Guarantees  A1 one word\n"
+    "//             A2 no more\n#pragma once\n",
     "lib/manylock/engine/lock.hpp": "#pragma once\n#include <manylock/engine/word.hpp>\n"
     "#include <manylock/engine/beside.hpp>\n    /// INV-P1 An edge.\nstruct lock { void take(), lock_it(); };\n",
     "lib/manylock/engine/beside.hpp": "#pragma once\n",
-    "tests/a_test.cpp": 'TEST_CASE("E1 INV-Q1: a") {}\nTEST_CASE_TEMPLATE(\n    "W1: b", P, int) {}\nadd("A1 A2: c", [] {});\n'
+    "tests/a_test.cpp": 'TEST_CASE("E1 INV-Q1: a") {}\nTEST_CASE_TEMPLATE(\n    "W1: b", P, int) {}\n'
+    'add("A1 A2: c", [] {});\n'
     'enter("INV-P1: d", [] {});\nTEST_CASE("ABBA: no label") {}\n',
 }
 
