@@ -9,6 +9,7 @@
 #include <cstdint>
 #include <deque>
 #include <memory>
+#include <optional>
 #include <random>
 #include <tuple>
 #include <vector>
@@ -30,13 +31,17 @@ struct opens {
     friend constexpr auto opened(Tag) { return Member; }
 };
 template <class Config>
-struct looks {
-    friend constexpr auto opened(looks);
-};
+struct looks;
 #define OPEN(policy)                                                                   \
     using policy##_config = detail::config<policies::policy, twice, platform::native>; \
-    template struct opens<&detail::waiting<policy##_config>::takes_open_lock,          \
-                          looks<policy##_config>>
+    struct policy##_looks {                                                            \
+        friend constexpr auto opened(policy##_looks);                                  \
+    };                                                                                 \
+    template <>                                                                        \
+    struct looks<policy##_config> {                                                    \
+        using tag = policy##_looks;                                                    \
+    };                                                                                 \
+    template struct opens<&detail::waiting<policy##_config>::takes_open_lock, policy##_looks>
 OPEN(wound_wait);
 OPEN(wait_die);
 OPEN(cycle_detection);
@@ -202,7 +207,7 @@ private:
                                         .upgraded = a.held ? me.wait_hold : nullptr,
                                         .slot = me.wait_hold,
                                         .restartable = me.wait_restartable};
-        if (!opened(looks<config>{})(me, r)) return;
+        if (!opened(typename looks<config>::tag{})(me, r)) return;
         ++taken_open;
         take(a);
     }

@@ -13,8 +13,8 @@ Rules     Each rule has a label: E4, W2, INV-Q3. A rule is defined by a row of d
 Headers   Each NAME.hpp that README.md, docs/*.md, docs/policies/ or docs/decisions/ mention exists.
 Functions Each `x::y` behind "Code:" in a decision, and in docs/engine.md, is a word of the sources, and of a file
           that has x.
-Words     Each `word` with an underscore in it, and each x_y of a longer `piece of code`, in the pages on the engine stands
-          in a source: architecture.md, engine.md, locking.md and memory-order.md.
+Words     Each name with an underscore that stands in code in the pages on the engine, which are
+          architecture.md, engine.md, locking.md and memory-order.md, is a word of a source.
 Reading   The table in docs/engine.md lists headers that include only what is listed before, or beside the way, and
           says about how long each is.
 """
