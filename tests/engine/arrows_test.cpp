@@ -36,7 +36,9 @@ struct plan {
 
 struct watched : platform::native {
     static inline thread_local plan* current = nullptr;
+    static inline thread_local unsigned pauses = 0;
     static void pause() noexcept {
+        ++pauses;
         if (current == nullptr) return;
         auto& moves = current->is_queued() ? current->queued : current->before;
         if (moves.empty()) return;
@@ -337,7 +339,9 @@ void upgraded(std::set<arrow>& taken) {
     auto me = s.d.begin();
     REQUIRE(me.acquire_shared(s.a));
     CHECK_FALSE(s.word(s.a).is_exclusive());
+    auto const pauses = watched::pauses;
     CHECK(me.acquire(s.a) == status::granted);
+    CHECK(watched::pauses == pauses);
     CHECK(s.holds_word(me, s.a));
     CHECK(me.held() == 1);
     s.request("new", "asking", "admission::passes");  // it does not look: nobody else could free it
