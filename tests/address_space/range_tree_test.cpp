@@ -124,7 +124,7 @@ private:
     tree_type::stock stock_{nodes_};
 };
 
-TEST_CASE("range tree: random changes answer as a std::map does") {
+TEST_CASE("T1 T2 T3 T4 M3: range tree: random changes answer as a std::map does") {
     for (std::uint64_t seed = 1; seed <= 12; ++seed) {
         CAPTURE(seed);
         std::mt19937_64 random(seed);

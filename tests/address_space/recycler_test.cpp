@@ -18,7 +18,7 @@ struct counted {
 };
 using pool = native_rcu::recycler<counted>;
 
-TEST_CASE("recycler: what a read section may know stays as it was") {
+TEST_CASE("M2: recycler: what a read section may know stays as it was") {
     {
         pool shared;
         pool::stock mine{shared};

@@ -86,7 +86,7 @@ void api_of_objects(cases<P> const& add) {
 
 template <class P>
 void api(cases<P> const& add) {
-    add("aa: what is held already is held already", [] {
+    add("E11: aa: what is held already is held already", [] {
         domain_of<P> domain;
         lock_of<P> a;
         auto txn = domain.begin();
@@ -132,7 +132,7 @@ void api(cases<P> const& add) {
         for (auto& lock : locks) CHECK_FALSE(lock.busy());
     });
 
-    add("context: a transaction may begin on one thread and end on another", [] {
+    add("E7: context: a transaction may begin on one thread and end on another", [] {
         domain_of<P> domain;
         lock_of<P> a;
         lock_of<P> b;
@@ -146,7 +146,7 @@ void api(cases<P> const& add) {
         CHECK_FALSE(b.busy());
     });
 
-    add("many: a hundred thousand locks in one transaction", [] {
+    add("E11: many: a hundred thousand locks in one transaction", [] {
         domain_of<P> domain;
         constexpr std::size_t n = 100'000;
         auto const locks = std::make_unique<lock_of<P>[]>(n);

@@ -13,7 +13,7 @@ namespace conformance {
 
 template <class P>
 void conflict_of_objects(cases<P> const& add) {
-    add("zero locks: one that holds nothing waits and never restarts", [] {
+    add("W3 D3: zero locks: one that holds nothing waits and never restarts", [] {
         domain_of<P> domain;
         lock_of<P> a;
         auto holder = domain.begin();
@@ -107,7 +107,7 @@ void conflict_of_objects(cases<P> const& add) {
 
 template <class P>
 void conflict_of_ages(cases<P> const& add) {
-    add("abba: the younger transaction is the only victim", [] {
+    add("E9: abba: the younger transaction is the only victim", [] {
         two<P> t;
         REQUIRE(t.elder.age().older_than(t.younger.age()));
         auto first = acquires(t.elder_thread, t.elder, t.b);
@@ -133,7 +133,7 @@ void conflict_of_ages(cases<P> const& add) {
         CHECK(stats[manylock::counter::commits] == 2);
     });
 
-    add("two upgraders: the elder gets it and the younger restarts", [] {
+    add("E9: two upgraders: the elder gets it and the younger restarts", [] {
         domain_of<P> domain;
         lock_of<P> clock;
         lock_of<P> a;
@@ -186,7 +186,7 @@ void conflict_of_ages(cases<P> const& add) {
 
 template <class P>
 void conflict_where_younger_waits(cases<P> const& add) {
-    add("abba: whoever comes second closes the cycle", [] {
+    add("C2: abba: whoever comes second closes the cycle", [] {
         // The other way round: the younger waits first, then the elder's request closes the cycle.
         two<P> t;
         auto first = acquires(t.younger_thread, t.younger, t.a);

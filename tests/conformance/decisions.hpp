@@ -47,7 +47,7 @@ void wounding(cases<P> const& add) {
         CHECK(wait.get() == status::granted);
     });
 
-    add("zero locks: an elder that holds nothing wounds nobody", [] {
+    add("W3: zero locks: an elder that holds nothing wounds nobody", [] {
         domain_of<P> domain;
         lock_of<P> a;
         lock_of<P> b;
@@ -90,7 +90,7 @@ void wounding_and_waiting(cases<P> const& add) {
         back.get();
     });
 
-    add("wound: none outlives the attempt or the holds that it was meant for", [] {
+    add("E10: wound: none outlives the attempt or the holds that it was meant for", [] {
         lock_of<P> c;
         two<P> t;
         auto wait = acquires(t.elder_thread, t.elder, t.b);
@@ -199,7 +199,7 @@ void waiting_and_dying(cases<P> const& add) {
 
 template <class P>
 void dying(cases<P> const& add) {
-    add("no_wait: whoever holds something restarts at any conflict", [] {
+    add("N1: no_wait: whoever holds something restarts at any conflict", [] {
         two<P> t;
         CHECK(t.elder.acquire(t.b).reason() == P::reason);
         CHECK(t.younger.acquire(t.a).reason() == P::reason);
@@ -213,7 +213,7 @@ void dying(cases<P> const& add) {
 
 template <class P>
 void ordering(cases<P> const& add) {
-    add("lock_ordering: in order it waits and out of order it tries and restarts", [] {
+    add("O1: lock_ordering: in order it waits and out of order it tries and restarts", [] {
         domain_of<P> domain;
         std::array<lock_of<P>, 3> locks;
         auto low = domain.begin();
@@ -234,7 +234,7 @@ void ordering(cases<P> const& add) {
         CHECK(domain.stats().restarts(P::reason) == 1);
     });
 
-    add("lock_ordering: a named rank decides and falls when the lock is given back", [] {
+    add("INV-R: lock_ordering: a named rank decides and falls when the lock is given back", [] {
         domain_of<P> domain;
         std::array<lock_of<P>, 3> locks;
         auto other = domain.begin();
@@ -255,7 +255,7 @@ void ordering(cases<P> const& add) {
         CHECK(wait.get() == status::granted);
     });
 
-    add("lock_ordering: out-of-order releases leave no rank behind", [] {
+    add("INV-R: lock_ordering: out-of-order releases leave no rank behind", [] {
         domain_of<P> domain;
         std::array<lock_of<P>, 5> locks;
         auto other = domain.begin();

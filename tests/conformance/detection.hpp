@@ -28,7 +28,7 @@ struct gated : P {
 
 template <class P>
 void detecting(cases<P> const& add) {
-    add("detection: who is chosen and has not left yet is no reason for a second victim", [] {
+    add("C3: detection: who is chosen and has not left yet is no reason for a second victim", [] {
         using domain_type = manylock::domain<gated<P>>;
         domain_type domain;
         typename domain_type::lock_type ages;

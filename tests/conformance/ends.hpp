@@ -72,7 +72,7 @@ void ends_of_umbrella(cases<P> const& add) {
         CHECK_FALSE(domain.read(a, [] { FAIL("a detached object was read"); }));
     });
 
-    add("umbrella: one end unmarks everything on every way out", [] {
+    add("U2: umbrella: one end unmarks everything on every way out", [] {
         domain_of<P> domain;
         constexpr std::size_t n = 10'000;
         auto const locks = std::make_unique<lock_of<P>[]>(n);
@@ -105,7 +105,7 @@ void ends_of_umbrella(cases<P> const& add) {
         CHECK(all_free());
     });
 
-    add("umbrella: an object that is not marked is read without a fallback", [] {
+    add("U3: umbrella: an object that is not marked is read without a fallback", [] {
         domain_of<P> domain;
         lock_of<P> a;
         lock_of<P> b;
@@ -136,7 +136,7 @@ void ends(cases<P> const& add) {
         CHECK(&alias == &value);
     });
 
-    add("exception: anywhere in the body everything is released and nothing retried", [] {
+    add("E2: exception: anywhere in the body everything is released and nothing retried", [] {
         domain_of<P> domain;
         std::array<lock_of<P>, 4> locks;
         for (std::size_t thrown_at = 0; thrown_at <= locks.size(); ++thrown_at) {
@@ -157,7 +157,7 @@ void ends(cases<P> const& add) {
         CHECK(domain.stats()[manylock::counter::abandons] == locks.size() + 1);
     });
 
-    add("restart: one that a body swallows is carried out all the same", [] {
+    add("E12: restart: one that a body swallows is carried out all the same", [] {
         domain_of<P> domain;
         lock_of<P> a;
         int runs = 0;
@@ -209,7 +209,7 @@ void ends(cases<P> const& add) {
         CHECK_FALSE(a.busy());
     });
 
-    add("deadline: one that passes changes nothing and lets those behind in", [] {
+    add("E3 INV-E3: deadline: one that passes changes nothing and lets those behind in", [] {
         domain_of<P> domain;
         lock_of<P> a;
         auto holder = domain.begin();
@@ -227,7 +227,7 @@ void ends(cases<P> const& add) {
         CHECK(domain.stats().restarts() == 0);
     });
 
-    add("cancel: a stop requested beforehand cancels only what would wait", [] {
+    add("E3 INV-E3: cancel: a stop requested beforehand cancels only what would wait", [] {
         domain_of<P> domain;
         lock_of<P> a;
         std::stop_source stop;
@@ -239,7 +239,7 @@ void ends(cases<P> const& add) {
         CHECK(other.held() == 0);
     });
 
-    add("restart: the thrown one is no std::exception",
+    add("E12: restart: the thrown one is no std::exception",
         [] { CHECK_FALSE(std::is_base_of_v<std::exception, manylock::restart>); });
     if constexpr (locks_objects<P>) ends_of_objects(add);
     if constexpr (!locks_objects<P>) ends_of_umbrella(add);

@@ -88,7 +88,7 @@ void kernel_of_objects(cases<P> const& add) {
 
 template <class P>
 void kernel(cases<P> const& add) {
-    add("mutex: nobody gets in while it is held with or without a transaction", [] {
+    add("E1: mutex: nobody gets in while it is held with or without a transaction", [] {
         for (bool const hold_by_transaction : {false, true}) {
             for (bool const ask_by_transaction : {false, true}) {
                 for (bool const only_try : {false, true}) {

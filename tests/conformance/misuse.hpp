@@ -16,7 +16,7 @@ namespace conformance {
 
 template <class P>
 void misuse_named(cases<P> const& add) {
-    add("misuse: a lock used with two domains", [] {
+    add("E8: misuse: a lock used with two domains", [] {
         domain_of<P> one;
         domain_of<P> another;
         lock_of<P> a;
@@ -26,7 +26,7 @@ void misuse_named(cases<P> const& add) {
               "lock used with two domains: a lock belongs to one domain");
     });
 
-    add("misuse: a lock acquired after seal", [] {
+    add("E8: misuse: a lock acquired after seal", [] {
         domain_of<P> domain;
         lock_of<P> a;
         auto txn = domain.begin();
@@ -35,7 +35,7 @@ void misuse_named(cases<P> const& add) {
               "lock acquired after seal: acquire it before sealing the transaction");
     });
 
-    add("misuse: a lock destroyed while held", [] {
+    add("E8: misuse: a lock destroyed while held", [] {
         domain_of<P> domain;
         auto txn = domain.begin();
         std::optional<lock_of<P>> a;
@@ -46,7 +46,7 @@ void misuse_named(cases<P> const& add) {
         txn.commit();
     });
 
-    add("misuse: a lock destroyed while a transaction waits for it", [] {
+    add("E8: misuse: a lock destroyed while a transaction waits for it", [] {
         domain_of<P> domain;
         // Memory that stays what it was: those who still use it must find it there.
         alignas(lock_of<P>) std::array<std::byte, sizeof(lock_of<P>)> memory;
@@ -70,7 +70,7 @@ void misuse_named(cases<P> const& add) {
         if constexpr (P::needs.umbrella) domain.leave_read(*lock);
     });
 
-    add("misuse: a domain destroyed while a transaction of it is open", [] {
+    add("E8: misuse: a domain destroyed while a transaction of it is open", [] {
         using transaction = typename domain_of<P>::transaction;
         std::optional<domain_of<P>> domain{std::in_place};
         domain->run([](auto&) {});  // one that has ended
@@ -83,7 +83,7 @@ void misuse_named(cases<P> const& add) {
               "domain destroyed while a transaction of it is open");
     });
 
-    add("misuse: a transaction used after its end", [] {
+    add("E8: misuse: a transaction used after its end", [] {
         domain_of<P> domain;
         lock_of<P> a;
         auto txn = domain.begin();
@@ -93,13 +93,13 @@ void misuse_named(cases<P> const& add) {
         CHECK(misuse_of([&] { txn.commit(); }) == "transaction ended twice");
     });
 
-    add("misuse: two live transactions of one domain in one context", [] {
+    add("E8: misuse: two live transactions of one domain in one context", [] {
         domain_of<P> domain;
         CHECK(misuse_of([&] { domain.run([&](auto&) { domain.run([](auto&) {}); }); }) ==
               "two live transactions of one domain in one context");
     });
 
-    add("misuse: a read and a transaction of one domain inside each other", [] {
+    add("E8: misuse: a read and a transaction of one domain inside each other", [] {
         domain_of<P> domain;
         lock_of<P> a;
         CHECK(misuse_of([&] { domain.run([&](auto&) { domain.read(a, [] {}); }); }) ==
@@ -109,7 +109,7 @@ void misuse_named(cases<P> const& add) {
         CHECK_FALSE(a.busy());
     });
 
-    add("misuse: domains nested against their declared order", [] {
+    add("E8: misuse: domains nested against their declared order", [] {
         domain_of<P> outer{1};
         domain_of<P> inner{2};
         CHECK(misuse_of([&] { outer.run([&](auto&) { inner.run([](auto&) {}); }); }).empty());
@@ -117,7 +117,7 @@ void misuse_named(cases<P> const& add) {
               "domains nested against their declared order");
     });
 
-    add("misuse: commit of a transaction that must restart and rollback of one that need not", [] {
+    add("E8: misuse: commit of a transaction that must restart and rollback of one that need not", [] {
         domain_of<P> domain;
         auto txn = domain.begin();
         CHECK(misuse_of([&] { txn.rollback(); }) ==
@@ -127,14 +127,14 @@ void misuse_named(cases<P> const& add) {
               "commit of a transaction that was told to restart");
     });
 
-    add("misuse: detaching what is not held exclusively", [] {
+    add("E8: misuse: detaching what is not held exclusively", [] {
         domain_of<P> domain;
         lock_of<P> a;
         auto txn = domain.begin();
         CHECK(misuse_of([&] { txn.detach(a); }) == "lock detached that is not held exclusively");
     });
 
-    add("misuse: unlocking a Lockable twice", [] {
+    add("E8: misuse: unlocking a Lockable twice", [] {
         domain_of<P> domain;
         lock_of<P> a;
         manylock::lockable<domain_of<P>> mutex{domain, a};
@@ -147,7 +147,7 @@ void misuse_named(cases<P> const& add) {
 
 template <class P>
 void misuse_of_objects(cases<P> const& add) {
-    add("misuse: double unlock", [] {
+    add("E8: misuse: double unlock", [] {
         domain_of<P> domain;
         lock_of<P> a;
         auto txn = domain.begin();

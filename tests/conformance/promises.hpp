@@ -103,14 +103,14 @@ std::uint64_t restarts_in_chain(bool first_is_eldest) {
 
 template <class P>
 void promises_of_eldest(cases<P> const& add) {
-    add("eldest: a cycle of two does not make it restart", [] {
+    add("E4 W2 D2 V2 C4: eldest: a cycle of two does not make it restart", [] {
         CHECK_FALSE(elder_restarts_in_abba<P>(true));
         CHECK_FALSE(elder_restarts_in_abba<P>(false));
         CHECK_FALSE(elder_restarts_in_upgrade<P>(true));
         CHECK_FALSE(elder_restarts_in_upgrade<P>(false));
     });
 
-    add("eldest: whoever becomes it does not restart any more", [] {
+    add("E4 W2 D2 V2 C4: eldest: whoever becomes it does not restart any more", [] {
         two<P> t;
         lock_of<P> c;
         auto third = t.domain.begin();
@@ -127,7 +127,7 @@ void promises_of_eldest(cases<P> const& add) {
         other.get();
     });
 
-    add("starving elder: it commits without a single restart", [] {
+    add("E4: starving elder: it commits without a single restart", [] {
         domain_of<P> domain;
         constexpr std::size_t n = 12;
         std::array<lock_of<P>, n> locks;
@@ -169,7 +169,7 @@ void promises_of_eldest(cases<P> const& add) {
 
 template <class P>
 void promises_in_order(cases<P> const& add) {
-    add("in order: nobody restarts where all lock exclusively and in order", [] {
+    add("O2: in order: nobody restarts where all lock exclusively and in order", [] {
         if constexpr (locks_objects<P>) {
             CHECK(restarts_in_chain<P>(true) == 0);
             CHECK(restarts_in_chain<P>(false) == 0);
@@ -180,7 +180,7 @@ void promises_in_order(cases<P> const& add) {
 
 template <class P>
 void promises_of_cycles(cases<P> const& add) {
-    add("only cycles: nobody restarts where none can close", [] {
+    add("C1: only cycles: nobody restarts where none can close", [] {
         CHECK(restarts_in_chain<P>(true) == 0);
         CHECK(restarts_in_chain<P>(false) == 0);
         CHECK(closed_groups<P>(4, 150, 3, script::in_order).restarts == 0);
@@ -189,7 +189,7 @@ void promises_of_cycles(cases<P> const& add) {
 
 template <class P>
 void promises_of_none(cases<P> const& add) {
-    add("never restarts: nobody does in any order", [] {
+    add("U1: never restarts: nobody does in any order", [] {
         domain_of<P> domain;
         std::array<lock_of<P>, 2> locks;
         auto txn = domain.begin();
@@ -211,7 +211,7 @@ void promises_of_none(cases<P> const& add) {
 
 template <class P>
 void promises(cases<P> const& add) {
-    add("cycle of n: every member commits and nothing stays locked", [] {
+    add("E2 W1 D1 V1 C2 O1 N1 U1: cycle of n: every member commits and nothing stays locked", [] {
         for (std::size_t n = 2; n <= 5; ++n) {
             CAPTURE(n);
             domain_of<P> domain;
@@ -240,7 +240,7 @@ void promises(cases<P> const& add) {
         }
     });
 
-    add("queue: oldest first where there are ages and first come first served where not", [] {
+    add("INV-Q1: queue: oldest first where there are ages and first come first served where not", [] {
         domain_of<P> domain;
         lock_of<P> a;
         auto holder = domain.begin();

@@ -199,20 +199,20 @@ void everything_at_random(std::size_t threads, int transactions) {
 template <class P>
 void random(cases<P> const& add) {
     using manylock::options;
-    add("random: everything at once", [] { everything_at_random<domain_of<P>>(5, 1'500); });
+    add("E1 E3: random: everything at once", [] { everything_at_random<domain_of<P>>(5, 1'500); });
 
-    add("random: everything at once without spinning", [] {
+    add("E1 E3: random: everything at once without spinning", [] {
         everything_at_random<manylock::domain<P, options{.spin_limit = 0, .yield_limit = 0}>>(4,
                                                                                               700);
     });
 
     if constexpr (!P::needs.umbrella) {
-        add("random: everything at once with distributed readers", [] {
+        add("E1 E3: random: everything at once with distributed readers", [] {
             everything_at_random<manylock::domain<P, options{.distributed_readers = true}>>(5, 1'000);
         });
     }
 
-    add("random: everything at once with published holds and events", [] {
+    add("E1 E3: random: everything at once with published holds and events", [] {
         everything_at_random<manylock::domain<P, options{.publish_holds = true, .events = true}>>(
             4, 700);
     });

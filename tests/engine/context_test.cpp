@@ -235,7 +235,7 @@ TEST_CASE("context: a transaction moves before its first lock, holding, poisoned
     });
 }
 
-TEST_CASE("context: restarted on one thread, moved, rolled back on another") {
+TEST_CASE("E7: context: restarted on one thread, moved, rolled back on another") {
     under_each_policy([]<class P> {
         if constexpr (!P::promises.never_restarts) {
             restarts_here_rolls_back_there<P, native>();

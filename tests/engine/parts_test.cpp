@@ -51,7 +51,7 @@ TEST_CASE("stamps: smaller is older and none is youngest") {
     CHECK_FALSE(stamp{}.older_than(stamp{}));
 }
 
-TEST_CASE("hold index: agrees with a map over clears and growth") {
+TEST_CASE("E11: hold index: agrees with a map over clears and growth") {
     std::mt19937 random{4};
     manylock::detail::hold_index index;
     for (int round = 0; round < 50; ++round) {
@@ -71,7 +71,7 @@ TEST_CASE("hold index: agrees with a map over clears and growth") {
     }
 }
 
-TEST_CASE("hold list: agrees with a map whatever is pushed and removed and reserved in vain") {
+TEST_CASE("E11: hold list: agrees with a map whatever is pushed and removed and reserved in vain") {
     constexpr std::size_t n = 70;
     auto const locks = std::make_unique<lock_type[]>(n);
     for (unsigned seed = 0; seed < 40; ++seed) {
@@ -247,7 +247,7 @@ TEST_CASE("marked lock: a number that comes round again does not hide a reader")
     CHECK(domain.try_enter_read(a) == manylock::read_status::busy);
 }
 
-TEST_CASE("queue: served oldest first, upgrades before all") {
+TEST_CASE("INV-Q1: queue: served oldest first, upgrades before all") {
     using domain_type = manylock::domain<manylock::policies::cycle_detection>;
     domain_type domain;
     domain_type::lock_type clock;
@@ -281,7 +281,7 @@ TEST_CASE("queue: served oldest first, upgrades before all") {
     CHECK(std::is_sorted(order.begin(), order.end()));
 }
 
-TEST_CASE("uncontended: no stamp is drawn and no block comes from the shared pool") {
+TEST_CASE("E5: uncontended: no stamp is drawn and no block comes from the shared pool") {
     using domain_type = manylock::domain<manylock::policies::wound_wait>;
     domain_type domain;
     domain_type::lock_type locks[3];
@@ -296,7 +296,7 @@ TEST_CASE("uncontended: no stamp is drawn and no block comes from the shared poo
     CHECK(domain.core().shared.pool.size() == 1);
 }
 
-TEST_CASE("sizes: 16 bytes a lock and 8 under umbrella") {
+TEST_CASE("E6: sizes: 16 bytes a lock and 8 under umbrella") {
     if (manylock::checks_enabled) return;  // checked builds carry the domain
     CHECK(sizeof(lock_type) == 16);
     CHECK(sizeof(manylock::domain<manylock::policies::umbrella>::lock_type) == 8);

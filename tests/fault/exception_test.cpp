@@ -143,7 +143,7 @@ namespace {
 struct of_the_body {};
 }  // namespace
 
-TEST_CASE_TEMPLATE("exception: one that a body makes of a restart is retried", P, EVERY_POLICY) {
+TEST_CASE_TEMPLATE("E12: exception: one that a body makes of a restart is retried", P, EVERY_POLICY) {
     manylock::domain<P> domain;
     std::array<typename manylock::domain<P>::lock_type, 2> locks;
     constexpr int rounds = manylock::test::sanitized ? 200 : 2'000;
@@ -218,7 +218,7 @@ TEST_CASE_TEMPLATE(
     CHECK(usable(domain, locks));
 }
 
-TEST_CASE_TEMPLATE("exception: those who wait are served when a body is thrown out of", P,
+TEST_CASE_TEMPLATE("E2: exception: those who wait are served when a body is thrown out of", P,
                    EVERY_POLICY) {
     manylock::domain<P> domain;
     std::array<typename manylock::domain<P>::lock_type, 3> locks;

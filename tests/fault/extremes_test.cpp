@@ -244,7 +244,7 @@ TEST_CASE_TEMPLATE("many: a hundred thousand locks go back latest first and to t
     if (P::needs.held_list) CHECK(domain.stats().held_list_bytes_max == 8 * n);
 }
 
-TEST_CASE_TEMPLATE("misuse: a handler that returns lets the program go on", P, EVERY_POLICY) {
+TEST_CASE_TEMPLATE("E8: misuse: a handler that returns lets the program go on", P, EVERY_POLICY) {
     if (!manylock::checks_enabled) return;
     static std::vector<std::string> said;
     said.clear();

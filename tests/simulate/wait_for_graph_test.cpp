@@ -197,7 +197,7 @@ comparison transactions_at_random(unsigned seed, unsigned threads, int readers, 
 }  // namespace
 
 TEST_SUITE("simulate/wait_for_graph") {
-    TEST_CASE_TEMPLATE("a search that follows few edges finds the shortest cycle of the whole graph", Policy,
+    TEST_CASE_TEMPLATE("INV-P1: a search that follows few edges finds the shortest cycle of the whole graph", Policy,
                        policies::wound_wait, policies::wait_die, policies::cycle_detection, policies::lock_ordering) {
         comparison all;
         for (auto const& mix : std::map<int, int>{{40, 0}, {70, 10}, {80, 0}}) {

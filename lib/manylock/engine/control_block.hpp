@@ -194,7 +194,7 @@ private:
     std::uint64_t id_;
 };
 
-/// What the arbiter needs of a domain.
+/// What requests, walks and snapshots need of a domain.
 template <class Config>
 struct arbitration {
     alignas(64) block_pool<Config> pool;  // its id is read by every begin: no written neighbour

@@ -1,7 +1,8 @@
 // What happens when holders or queue have shrunk: whoever can be served is served, and those behind are asked again.
 //
-// INV-Q3 Once the latch is free nobody queued could be granted, for whoever changes holders or queue grants; or the
-//        queue is open, the lock free, and a waiter awake that will look.
+// INV-Q3 Once the latch is free nobody queued could be granted, for whoever changes holders or queue grants; or the lock
+//        was left free with its queue open, and a waiter is awake that will look. Readers may have passed since, whom a
+//        queued reader could join, and others may have queued: the one that is awake serves the queue when it looks.
 #pragma once
 
 #include <manylock/engine/conflicts.hpp>

@@ -3,6 +3,19 @@
 // freed before the domain dies). Entries have stable addresses, since a lock may link to them, and come
 // in chunks that double: nothing is allocated in steady state, and looking a lock up is O(1) amortised. A
 // chunk begins on a cache line and ends with one, so that who reads it waits for no neighbour's stores.
+//
+// INV-H Let n be the size. An entry below n is held, or a gap: 0. Between two calls of its transaction:
+//   - entry n - 1 is held; what stands at n and beyond means nothing
+//   - `gaps` is the number of gaps below n
+//   - `holes` names every gap from first_chunk on, once, but those for which there was no memory; what
+//     else it names is n or more, and reserve() drops it before n grows past it
+//   - `filling` is no_hole, or the last of `holes`; from reserve() to the push that fills it, it is a gap
+//   - `indexed` is at most n; by the index every lock held below `indexed` is found at its entry; what
+//     else the index knows, find() refuses
+//   - `in_order`: no gap was filled, so the held entries stand in the order of their acquisition
+//   - `only_appended`: no gap, no hole, nothing indexed, and in_order
+//   - `last_acquired`, where locks have ranks and n > 0: the hold acquired last; null if one was removed since
+// drain() leaves n at 0 and only_appended true.
 #pragma once
 
 #include <algorithm>
