@@ -50,6 +50,24 @@ void write_all(fs::path const& file, std::string_view content) {
     if (::fsync(out.get()) != 0 && errno != EINVAL && errno != ENOSYS) refuse(file);
 }
 
+/// Where `file` is written: itself, or what it is a link to. Refuses whatever is no regular file.
+fs::path place_of(fs::path const& file) {
+    std::error_code error;
+    if (!fs::exists(fs::symlink_status(file, error))) {
+        if (error && error != std::errc::no_such_file_or_directory) {
+            errno = error.value();
+            refuse(file);
+        }
+        return file;
+    }
+    auto const target = fs::canonical(file, error);
+    if (error || !fs::is_regular_file(target)) {
+        throw input_error(file.string() + (error ? " is a link to nothing" : " is no regular file") +
+                          ", and nothing else is replaced; remove it, or name another place");
+    }
+    return target;
+}
+
 fs::path temporary_name(fs::path const& file) {
     auto name = file;
     name += ".tmp." + std::to_string(::getpid());
@@ -80,18 +98,45 @@ atomic_files::~atomic_files() {
     for (auto const& file : pending_) {
         std::error_code ignored;
         fs::remove(file.temporary, ignored);
+        if (!file.old.empty()) fs::remove(file.old, ignored);
     }
 }
 
 void atomic_files::add(std::string const& name, std::string_view content) {
-    auto const final = directory_ / name;
-    pending_.push_back({temporary_name(final), final});
+    auto const final = place_of(directory_ / name);
+    pending_.push_back({temporary_name(final), final, {}});
     write_all(pending_.back().temporary, content);
 }
 
 void atomic_files::commit() {
+    // What is there keeps a second name until all is in place, so that either all of it is new or nothing.
+    for (auto& file : pending_) {
+        (void)place_of(file.final);
+        auto old = temporary_name(file.final);
+        old += ".old";
+        if (::link(file.final.c_str(), old.c_str()) == 0) {
+            file.old = std::move(old);
+        } else if (errno != ENOENT) {
+            refuse(file.final);
+        }
+    }
+    for (std::size_t i = 0; i < pending_.size(); ++i) {
+        if (::rename(pending_[i].temporary.c_str(), pending_[i].final.c_str()) == 0) continue;
+        auto const why = errno;
+        while (i-- > 0) {
+            std::error_code ignored;
+            if (pending_[i].old.empty()) {
+                fs::remove(pending_[i].final, ignored);
+            } else {
+                fs::rename(pending_[i].old, pending_[i].final, ignored);
+            }
+        }
+        errno = why;
+        refuse(directory_);
+    }
     for (auto const& file : pending_) {
-        if (::rename(file.temporary.c_str(), file.final.c_str()) != 0) refuse(file.final);
+        std::error_code ignored;
+        if (!file.old.empty()) fs::remove(file.old, ignored);
     }
     pending_.clear();
 }

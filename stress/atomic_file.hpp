@@ -19,9 +19,10 @@ public:
     atomic_files(atomic_files const&) = delete;
     atomic_files& operator=(atomic_files const&) = delete;
 
-    /// Writes `content` under a temporary name. Throws input_error.
+    /// Writes `content` under a temporary name. Throws input_error, also if something that is no regular file has the name;
+    /// a link is followed.
     void add(std::string const& name, std::string_view content);
-    /// Renames all of them into place.
+    /// Renames all of them into place, or none.
     void commit();
 
     [[nodiscard]] std::filesystem::path const& directory() const noexcept { return directory_; }
@@ -30,6 +31,7 @@ private:
     struct pending {
         std::filesystem::path temporary;
         std::filesystem::path final;
+        std::filesystem::path old;  ///< another name of what is to be replaced
     };
 
     std::filesystem::path directory_;

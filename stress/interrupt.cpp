@@ -24,6 +24,10 @@ void install_interrupt_handler() {
     action.sa_flags = static_cast<int>(SA_RESETHAND);
     ::sigaction(SIGINT, &action, nullptr);
     ::sigaction(SIGTERM, &action, nullptr);
+    ::sigaction(SIGHUP, &action, nullptr);
+    // A file that may grow no more, and a reader that has gone, are errors of the write: said, and cleaned up after.
+    ::signal(SIGXFSZ, SIG_IGN);
+    ::signal(SIGPIPE, SIG_IGN);
 }
 
 void throw_if_interrupted() {

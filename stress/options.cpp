@@ -225,6 +225,8 @@ std::optional<options> parse_options(int argc, char const* const* argv, known_po
         "and recorded workloads.",
         "manylock-stress");
     app.require_subcommand(1);
+    app.footer("Exit status: 0 fine, 1 a check failed, 2 bad usage, bad input or output that cannot be written, "
+               "130 interrupted, 3 anything else.");
     app.fallthrough();
     options result;
     app.add_option("--log-level", result.log_level,

@@ -14,6 +14,7 @@
 #include <iomanip>
 #include <iostream>
 #include <mutex>
+#include <new>
 #include <sstream>
 #include <thread>
 
@@ -165,6 +166,12 @@ private:
     static std::exception_ptr describe_error(job const& j) {
         try {
             throw;
+        } catch (interrupted const&) {  // these three say all, and have exit codes of their own
+            return std::current_exception();
+        } catch (input_error const&) {
+            return std::current_exception();
+        } catch (std::bad_alloc const&) {
+            return std::current_exception();
         } catch (std::exception const& e) {
             return std::make_exception_ptr(
                 std::runtime_error(j.row.workload + " under " + j.row.policy + " on " +

@@ -1,8 +1,10 @@
 #include "plot.hpp"
 
 #include "../atomic_file.hpp"
+#include "../interrupt.hpp"
 #include "../input_error.hpp"
 
+#include <csignal>
 #include <fcntl.h>
 #include <spawn.h>
 #include <sys/wait.h>
@@ -455,7 +457,10 @@ void run_gnuplot(fs::path const& directory, char const* script) {
     }
     int status = 0;
     while (::waitpid(child, &status, 0) < 0 && errno == EINTR) {
+        // relaxed: a flag that guards no data
+        if (interrupt_requested.load(std::memory_order_relaxed)) ::kill(child, SIGTERM);
     }
+    throw_if_interrupted();
     if (WIFEXITED(status) && WEXITSTATUS(status) == 0) return;
     auto message = read_whole_file(errors, "gnuplot's output", std::uintmax_t{1} << 20);
     message = message.substr(0, message.find_last_not_of(" \n") + 1);

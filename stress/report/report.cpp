@@ -1,17 +1,22 @@
 #include "report.hpp"
 
 #include "../atomic_file.hpp"
+#include "../interrupt.hpp"
 #include "../input_error.hpp"
 #include "../provenance.hpp"
 #include "aggregate.hpp"
 #include "html.hpp"
 #include "plot.hpp"
 
+#include <string_view>
+#include <set>
 #include <unistd.h>
 #include <algorithm>
 
 namespace manylock::stress {
 namespace {
+
+constexpr std::size_t policies_max = 64;
 
 namespace fs = std::filesystem;
 
@@ -70,6 +75,12 @@ void write_report(fs::path const& directory, std::ostream& out) {
     auto const rows = read_results(directory);
     auto const origin = read_provenance(directory);
     auto const panels = make_panels(rows);
+    std::set<std::string_view> policies;
+    for (auto const& r : rows) policies.insert(r.policy);
+    if (policies.size() > policies_max) {
+        throw input_error(directory.string() + " has results of " + std::to_string(policies.size()) +
+                          " policies; a graph can tell at most " + std::to_string(policies_max) + " apart");
+    }
     work_directory const work(directory);
     std::vector<page_section> sections;
     std::vector<graph> graphs;
@@ -79,6 +90,7 @@ void write_report(fs::path const& directory, std::ostream& out) {
         sections.push_back(std::move(section));
     }
     draw(graphs, work.path());
+    throw_if_interrupted();
 
     atomic_files files(directory);
     std::map<std::string, std::string> images;

@@ -155,7 +155,7 @@ struct virtual_stage {
     }
     static void work_for(std::uint64_t ns, bool yields) {
         auto* const m = machine::current();
-        if (m == nullptr || ns == 0) return;
+        if (m == nullptr || (ns == 0 && !yields)) return;
         // As natively: the clock is read until it says that the time has passed.
         m->compute(m->cost().clock);
         auto const start = m->now();

@@ -82,7 +82,7 @@ struct native_stage {
     /// Busy work of that length. `yields`: offers the processor to others meanwhile, so that more
     /// threads than cores hold their locks at the same time, as they would on cores of their own.
     static void work_for(std::uint64_t ns, bool yields) noexcept {
-        if (ns == 0) return;
+        if (ns == 0 && !yields) return;
         auto const start = now();
         do {
             if (yields) std::this_thread::yield();
