@@ -62,7 +62,8 @@ fs::path place_of(fs::path const& file) {
     }
     auto const target = fs::canonical(file, error);
     if (error || !fs::is_regular_file(target)) {
-        throw input_error(file.string() + (error ? " is a link to nothing" : " is no regular file") +
+        throw input_error(file.string() +
+                          (error ? " is a link to nothing" : " is no regular file") +
                           ", and nothing else is replaced; remove it, or name another place");
     }
     return target;

@@ -131,11 +131,10 @@ int run(run_options const& chosen, std::vector<std::string> const& arguments) {
     std::cout.flush();
     std::unique_ptr<watchdog> dog;
     if (chosen.watchdog > 0) {
-        dog = std::make_unique<watchdog>(std::chrono::duration_cast<watchdog::duration>(
-                                             std::chrono::duration<double>(chosen.watchdog)),
-                                         [&](stuck_report const& report) {
-                                             end_stuck(report, chosen.out.string());
-                                         });
+        dog = std::make_unique<watchdog>(
+            std::chrono::duration_cast<watchdog::duration>(
+                std::chrono::duration<double>(chosen.watchdog)),
+            [&](stuck_report const& report) { end_stuck(report, chosen.out.string()); });
     }
     std::vector<result_row> rows;
     {
@@ -169,7 +168,8 @@ int simulate(simulate_options const& chosen, std::vector<std::string> const& arg
     if (chosen.replay) program = replay::load_program(chosen.replay->recording);
     atomic_files files(chosen.out);
     auto origin = current_provenance(arguments, chosen.seed);
-    for (auto const& key : simulate::cost_keys) origin.costs[std::string(key.name)] = chosen.cost.*key.member;
+    for (auto const& key : simulate::cost_keys)
+        origin.costs[std::string(key.name)] = chosen.cost.*key.member;
     origin.costs["sockets"] = chosen.cost.sockets;
     std::cout << origin.line() << '\n';
     if (!chosen.scaled.empty()) std::cout << "scaled: " << chosen.scaled << '\n';
@@ -329,7 +329,8 @@ int carry_out(options const& chosen, std::vector<std::string> const& arguments) 
             if constexpr (std::is_same_v<type, simulate_options>) return simulate(form, arguments);
             if constexpr (std::is_same_v<type, report_options>) return report(form);
             if constexpr (std::is_same_v<type, suite_options>) return suite(form, arguments);
-            if constexpr (std::is_same_v<type, calibrate_options>) return calibrate(form, arguments);
+            if constexpr (std::is_same_v<type, calibrate_options>)
+                return calibrate(form, arguments);
         },
         chosen.what);
 }

@@ -24,7 +24,8 @@ namespace {
 int say(std::string sentence, int status) {
     constexpr std::size_t most = 600;
     if (sentence.size() > most) {
-        sentence = sentence.substr(0, most / 2) + " ... " + sentence.substr(sentence.size() - most / 2);
+        sentence =
+            sentence.substr(0, most / 2) + " ... " + sentence.substr(sentence.size() - most / 2);
     }
     for (auto& c : sentence) {
         if (std::iscntrl(static_cast<unsigned char>(c)) != 0) c = '?';
@@ -57,7 +58,9 @@ int main(int argc, char** argv) {
     } catch (input_error const& error) {
         return say(error.what(), 2);
     } catch (std::filesystem::filesystem_error const& error) {
-        return say(error.path1().string() + ": " + error.code().message() + "; give a path that can be used", 2);
+        return say(error.path1().string() + ": " + error.code().message() +
+                       "; give a path that can be used",
+                   2);
     } catch (std::bad_alloc const&) {
         return say("out of memory; ask for fewer locks or threads", 2);
     } catch (std::exception const& error) {

@@ -31,7 +31,8 @@ struct run_form {
         given.add("--commits", "N", "commits of each row in all, instead of --seconds");
         given.add("--rounds", "R", "rounds; the policies take turns within each");
         given.add("--sample-restarts", "1/N",
-                  "look at one restart in N: had waiting closed a cycle? An estimate, and it costs: every "
+                  "look at one restart in N: had waiting closed a cycle? An estimate, and it "
+                  "costs: every "
                   "policy then publishes what its transactions hold");
         app.add_flag("--check", check,
                      "verify the history of every row; never for published numbers");
@@ -77,9 +78,10 @@ std::uint64_t read_sample(texts const& given, std::vector<workload> const& workl
     }
     for (auto const& w : workloads) {
         if (on_address_space(w.picks)) {
-            throw input_error("--sample-restarts has no meaning for workload " + w.name +
-                              ", whose address space retries its transactions itself; it belongs to the "
-                              "workloads on plain locks");
+            throw input_error(
+                "--sample-restarts has no meaning for workload " + w.name +
+                ", whose address space retries its transactions itself; it belongs to the "
+                "workloads on plain locks");
         }
     }
     return whole_number("--sample-restarts", text->substr(2), 1, count_max);
@@ -225,8 +227,10 @@ std::optional<options> parse_options(int argc, char const* const* argv, known_po
         "and recorded workloads.",
         "manylock-stress");
     app.require_subcommand(1);
-    app.footer("Exit status: 0 fine, 1 a check failed, 2 bad usage, bad input or output that cannot be written, "
-               "130 interrupted, 3 anything else.");
+    app.footer(
+        "Exit status: 0 fine, 1 a check failed, 2 bad usage, bad input or output that cannot be "
+        "written, "
+        "130 interrupted, 3 anything else.");
     app.fallthrough();
     options result;
     app.add_option("--log-level", result.log_level,

@@ -7,8 +7,7 @@
 namespace manylock::stress {
 
 progress::progress(std::size_t steps, bool shown)
-    : steps_(std::max<std::size_t>(steps, 1)),
-      terminal_(shown && ::isatty(STDERR_FILENO) == 1) {}
+    : steps_(std::max<std::size_t>(steps, 1)), terminal_(shown && ::isatty(STDERR_FILENO) == 1) {}
 
 progress::~progress() {
     if (terminal_) std::fputs("\r\x1b[K", stderr);

@@ -67,11 +67,11 @@ struct result_row {
     count fault_ns_p50;   ///< latency of page faults alone
     count fault_ns_p99;
     count fault_ns_max;
-    count order_edges;     ///< of a replay by recorded threads: waits between them
-    count parallel_width;  ///< and the most items that could run at once
-    count wasted_ns;       ///< of attempts that restarted: from their begin to the restart
-    count wasted_locks;    ///< and the locks they held then
-    count cycles_formed;   ///< simulated: times that a wait closed one or more cycles
+    count order_edges;          ///< of a replay by recorded threads: waits between them
+    count parallel_width;       ///< and the most items that could run at once
+    count wasted_ns;            ///< of attempts that restarted: from their begin to the restart
+    count wasted_locks;         ///< and the locks they held then
+    count cycles_formed;        ///< simulated: times that a wait closed one or more cycles
     std::string cycle_lengths;  ///< simulated: restarts for a cycle by its length, "2:17 3:4"
     count sockets;              ///< of a simulated machine
     std::string sampled;        ///< "1/N": the tags of restarts are estimates, from so many of them

@@ -14,7 +14,7 @@ stress_packages=(
 test_packages=(
     "${stress_packages[@]}" doctest-dev relacy-dev libbenchmark-dev
     libtbb-dev libabsl-dev libboost-thread-dev valgrind
-    graphviz:dot python3:python3 clang:clang++ libclang-rt-dev
+    graphviz:dot python3:python3 clang:clang++ libclang-rt-dev clang-format:clang-format clang-tidy:clang-tidy
 )
 
 # need_packages PACKAGE[:COMMAND]...

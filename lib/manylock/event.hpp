@@ -25,8 +25,8 @@ inline constexpr std::array<char const*, 3> event_kind_names{"grant", "restart",
 
 struct event {
     event_kind kind = event_kind::commit;
-    std::uint32_t transaction = 0;    ///< control block number, stable while the transaction lives
-    stamp age{};                      ///< empty if it has not met a conflict
+    std::uint32_t transaction = 0;  ///< control block number, stable while the transaction lives
+    stamp age{};                    ///< empty if it has not met a conflict
     void const* lock = nullptr;
     mode wanted = mode::exclusive;
     restart_reason reason = restart_reason::conflict;  ///< restart only

@@ -73,9 +73,13 @@ class [[gnu::visibility("default")]] restart {
 public:
     constexpr restart(restart_reason reason, void const* contending_lock) noexcept
         : reason_{reason}, contending_lock_{contending_lock} {}
-    [[nodiscard]] constexpr restart_reason reason() const noexcept { return reason_; }
+    [[nodiscard]] constexpr restart_reason reason() const noexcept {
+        return reason_;
+    }
     /// Address of the lock that made us restart; null where there is none (stale, injected).
-    [[nodiscard]] constexpr void const* contending_lock() const noexcept { return contending_lock_; }
+    [[nodiscard]] constexpr void const* contending_lock() const noexcept {
+        return contending_lock_;
+    }
 
 private:
     restart_reason reason_;
@@ -90,8 +94,12 @@ public:
                              " attempts; last restart: " + name(last)},
           last_{last},
           attempts_{attempts} {}
-    [[nodiscard]] restart_reason last_reason() const noexcept { return last_; }
-    [[nodiscard]] std::uint64_t attempts() const noexcept { return attempts_; }
+    [[nodiscard]] restart_reason last_reason() const noexcept {
+        return last_;
+    }
+    [[nodiscard]] std::uint64_t attempts() const noexcept {
+        return attempts_;
+    }
 
 private:
     restart_reason last_;

@@ -12,15 +12,15 @@ namespace manylock {
 
 enum class counter : std::uint8_t {
     commits,
-    abandons,         ///< transactions given up by their caller or ended by an exception
-    waits,            ///< acquisitions that had to queue
-    parks,            ///< waits that slept in the kernel
-    wait_ns,          ///< time between queueing and the outcome
-    wounds,           ///< marks set on younger holders (wound_wait)
-    fallbacks,        ///< single-object reads that took the umbrella
+    abandons,   ///< transactions given up by their caller or ended by an exception
+    waits,      ///< acquisitions that had to queue
+    parks,      ///< waits that slept in the kernel
+    wait_ns,    ///< time between queueing and the outcome
+    wounds,     ///< marks set on younger holders (wound_wait)
+    fallbacks,  ///< single-object reads that took the umbrella
     detector_walks,
     detector_edges,
-    overtakes,        ///< cycles broken by letting a compatible waiter pass the queue
+    overtakes,  ///< cycles broken by letting a compatible waiter pass the queue
     count_
 };
 inline constexpr std::size_t counter_count = static_cast<std::size_t>(counter::count_);
@@ -55,9 +55,7 @@ public:
     void add(counter c, std::uint64_t n = 1) noexcept {
         bump(values_[static_cast<std::size_t>(c)], n);
     }
-    void add_restart(restart_reason r) noexcept {
-        bump(restarts_[static_cast<std::size_t>(r)], 1);
-    }
+    void add_restart(restart_reason r) noexcept { bump(restarts_[static_cast<std::size_t>(r)], 1); }
     void at_most_seen(std::uint64_t restarts, std::uint64_t held_bytes) noexcept {
         raise(restarts_max_, restarts);
         raise(held_bytes_max_, held_bytes);

@@ -40,7 +40,9 @@ public:
 
     explicit basic_transaction(detail::domain_core<Config>& core);
     basic_transaction(basic_transaction&& other) noexcept
-        : core_{other.core_}, block_{std::exchange(other.block_, nullptr)}, pin_{std::move(other.pin_)} {}
+        : core_{other.core_},
+          block_{std::exchange(other.block_, nullptr)},
+          pin_{std::move(other.pin_)} {}
     basic_transaction& operator=(basic_transaction&&) = delete;
     ~basic_transaction() { abandon(); }
 
@@ -67,7 +69,8 @@ public:
     }
     /// As acquire, for a lock found by lock-free lookup inside `section`, which is left before waiting
     /// (and then stays left; otherwise it stays entered).
-    acquire_result acquire_found(lock_type& lock, mode m, read_section& section, std::uintptr_t rank) {
+    acquire_result acquire_found(lock_type& lock, mode m, read_section& section,
+                                 std::uintptr_t rank) {
         return acquire_with(lock, m, {.section = &section}, rank);
     }
     /// Never waits: busy if the lock cannot be had now. No deadlock logic, so no restart of its own.
@@ -76,7 +79,8 @@ public:
     }
     /// As acquire; timed_out after `deadline` has passed, with nothing changed. time_point::max() never passes.
     acquire_result acquire_until(lock_type& lock, mode m, time_point deadline) {
-        return acquire_with(lock, m, {.deadline = detail::is_never(deadline) ? nullptr : &deadline});
+        return acquire_with(lock, m,
+                            {.deadline = detail::is_never(deadline) ? nullptr : &deadline});
     }
     /// The same from now on. What is negative, or not a number, has passed; what the clock cannot count to never does.
     template <class Rep, class Period>
@@ -106,7 +110,8 @@ public:
     /// Gives one lock back before the end. Under umbrella a mark is taken off, so that readers may enter;
     /// the umbrella itself stays until the end.
     void release(lock_type& lock) {
-        if (alive("lock released by a transaction that has ended")) protocol::release(*core_, *block_, lock);
+        if (alive("lock released by a transaction that has ended"))
+            protocol::release(*core_, *block_, lock);
     }
     /// Marks an object as gone, under its exclusive lock: waiters and later requests get `stale`.
     void detach(lock_type& lock);
@@ -114,7 +119,8 @@ public:
     acquire_result restart_because(restart_reason reason);
     /// No more locks will be acquired; doing so is misuse.
     void seal() noexcept(!checks_enabled) {
-        if (alive("seal of a transaction that has ended") && !must_restart()) block_->phase = phase::sealed;
+        if (alive("seal of a transaction that has ended") && !must_restart())
+            block_->phase = phase::sealed;
     }
 
     /// Ends the transaction: releases everything.
@@ -125,7 +131,8 @@ public:
     }
     /// Ends it as given up; what the destructor does. Nothing if it has ended.
     void abandon() noexcept {
-        if (block_ != nullptr) [[unlikely]] finish_unhappily();
+        if (block_ != nullptr) [[unlikely]]
+            finish_unhappily();
     }
     /// After a restart: releases everything, then waits, holding nothing, for the contending lock and
     /// keeps it, so that the next attempt does not run into it again. Same stamp, next attempt.
@@ -135,7 +142,8 @@ public:
     /// Releases everything now, ahead of rollback(). Requires: must_restart().
     void release_everything() noexcept(!checks_enabled) {
         if (!alive("everything released by a transaction that has ended")) return;
-        check_use(must_restart(), "everything released by a transaction that was not told to restart");
+        check_use(must_restart(),
+                  "everything released by a transaction that was not told to restart");
         give_everything_back();
     }
 
@@ -151,18 +159,21 @@ public:
     }
     /// True once a restart was issued in this attempt (E12).
     [[nodiscard]] bool must_restart() const noexcept(!checks_enabled) {
-        return alive("must_restart asked of a transaction that has ended") && block_->phase == phase::restarting;
+        return alive("must_restart asked of a transaction that has ended") &&
+               block_->phase == phase::restarting;
     }
     /// Requires: must_restart(), or attempt() > 1.
     [[nodiscard]] restart_reason last_restart() const noexcept(!checks_enabled) {
-        if (!alive("last restart asked of a transaction that has ended")) return restart_reason::conflict;
+        if (!alive("last restart asked of a transaction that has ended"))
+            return restart_reason::conflict;
         check_use(must_restart() || block_->restarts > 0,
                   "last restart asked of a transaction that was never told to restart");
         return block_->last_restart;
     }
     /// Locks held. Under umbrella: 1 or 0, for the umbrella.
     [[nodiscard]] std::uint32_t held() const noexcept(!checks_enabled) {
-        return alive("held locks asked of a transaction that has ended") ? protocol::held(*block_) : 0;
+        return alive("held locks asked of a transaction that has ended") ? protocol::held(*block_)
+                                                                         : 0;
     }
     [[nodiscard]] bool holds(lock_type const& lock, mode at_least) const {
         return alive("held lock asked of a transaction that has ended") &&
@@ -197,9 +208,11 @@ private:
         }
     }
     /// One more handle on a transaction; umbrella_share counts them.
-    basic_transaction(detail::domain_core<Config>& core, block& shared) noexcept : core_{&core}, block_{&shared} {}
+    basic_transaction(detail::domain_core<Config>& core, block& shared) noexcept
+        : core_{&core}, block_{&shared} {}
     /// `rank`: as the caller names it; 0: the policy's own.
-    [[gnu::noinline]] acquire_result acquire_with(lock_type& lock, mode m, patience const& p, std::uintptr_t rank = 0);
+    [[gnu::noinline]] acquire_result acquire_with(lock_type& lock, mode m, patience const& p,
+                                                  std::uintptr_t rank = 0);
     void must(acquire_result answer) const {
         if (answer.is_restart()) throw restart{answer.reason(), block_->contending};
         check_use(answer || ended(), "a throwing acquire cannot end in busy or time-out");
@@ -218,17 +231,21 @@ private:
 
 /// A block comes from the pool as `finish` leaves it.
 template <class Config>
-[[gnu::always_inline]] inline basic_transaction<Config>::basic_transaction(detail::domain_core<Config>& core)
+[[gnu::always_inline]] inline basic_transaction<Config>::basic_transaction(
+    detail::domain_core<Config>& core)
     : core_{&core}, block_{&core.shared.pool.take()} {
     attempts::begin_next(*block_);
     block_->in_use.set(true);
 }
 
 template <class Config>
-acquire_result basic_transaction<Config>::acquire_with(lock_type& lock, mode m, patience const& p, std::uintptr_t rank) {
+acquire_result basic_transaction<Config>::acquire_with(lock_type& lock, mode m, patience const& p,
+                                                       std::uintptr_t rank) {
     if (!alive("lock acquired by a transaction that has ended")) return status::busy;
-    if (block_->phase == phase::restarting) [[unlikely]] return block_->last_restart;
-    check_use(block_->phase != phase::sealed, "lock acquired after seal: acquire it before sealing the transaction");
+    if (block_->phase == phase::restarting) [[unlikely]]
+        return block_->last_restart;
+    check_use(block_->phase != phase::sealed,
+              "lock acquired after seal: acquire it before sealing the transaction");
     core_->adopt(&lock);
     return protocol::acquire(*core_, *block_, pin_, lock, m, rank, p);
 }
@@ -239,10 +256,12 @@ acquire_result basic_transaction<Config>::acquire(lock_type& lock, mode m, std::
     auto* const parker = &block_->park;
     auto wake = [parker] { parker->deliver(detail::signal::poke); };
     std::stop_callback<decltype(wake)> const on_stop{token, wake};
-    return acquire_with(
-        lock, m,
-        {.cancelled = [](void const* t) noexcept { return static_cast<std::stop_token const*>(t)->stop_requested(); },
-         .cancel_token = &token});
+    return acquire_with(lock, m,
+                        {.cancelled =
+                             [](void const* t) noexcept {
+                                 return static_cast<std::stop_token const*>(t)->stop_requested();
+                             },
+                         .cancel_token = &token});
 }
 
 template <class Config>
@@ -307,7 +326,8 @@ template <class Config>
     auto& me = *block_;
     give_everything_back();
     pin_.leave();
-    if (how == counter::commits) attempts::tell(*core_, me, event_kind::commit, nullptr, mode::exclusive, {});
+    if (how == counter::commits)
+        attempts::tell(*core_, me, event_kind::commit, nullptr, mode::exclusive, {});
     block_ = nullptr;
     me.count.add(how);
     if (me.restarts > 0) [[unlikely]] {

@@ -23,7 +23,7 @@
 
 #include <benchmark/benchmark.h>
 
-#include <manylock/address_space/region_map.hpp>
+#include <manylock/address_space/map/region_map.hpp>
 #include <manylock/domain.hpp>
 #include <manylock/platform/native_rcu.hpp>
 #include <manylock/policies/no_wait.hpp>

@@ -56,16 +56,24 @@ std::vector<std::uint32_t> draws(std::size_t k) {
 /// How one lock is taken and given back.
 struct exclusively {
     template <class Mutex>
-    static void lock(Mutex& m) { m.lock(); }
+    static void lock(Mutex& m) {
+        m.lock();
+    }
     template <class Mutex>
-    static void unlock(Mutex& m) { m.unlock(); }
+    static void unlock(Mutex& m) {
+        m.unlock();
+    }
     static constexpr auto mode = manylock::mode::exclusive;
 };
 struct sharing {
     template <class Mutex>
-    static void lock(Mutex& m) { m.lock_shared(); }
+    static void lock(Mutex& m) {
+        m.lock_shared();
+    }
     template <class Mutex>
-    static void unlock(Mutex& m) { m.unlock_shared(); }
+    static void unlock(Mutex& m) {
+        m.unlock_shared();
+    }
     static constexpr auto mode = manylock::mode::shared;
 };
 
@@ -160,22 +168,36 @@ void readers(benchmark::State& state) {
 }
 constexpr manylock::options distributed{.distributed_readers = true};
 
-void per_reader_count(benchmark::internal::Benchmark* b) { b->Threads(1)->Threads(2)->UseRealTime(); }
+void per_reader_count(benchmark::internal::Benchmark* b) {
+    b->Threads(1)->Threads(2)->UseRealTime();
+}
 
 void per_lock_count(benchmark::internal::Benchmark* b) {
     for (int k : {1, 2, 4, 8, 16}) b->Arg(k);
 }
 
-BENCHMARK(in_address_order<std::mutex, exclusively>)->Name("exclusive/std_mutex")->Apply(per_lock_count);
-BENCHMARK(in_address_order<std::shared_mutex, sharing>)->Name("shared/std_shared_mutex")->Apply(per_lock_count);
-#define MANYLOCK_REGISTER_POLICY(policy)                                                                                  \
-    BENCHMARK(transaction<manylock::policies::policy, exclusively>)->Name("exclusive/" #policy)->Apply(per_lock_count); \
-    BENCHMARK(transaction<manylock::policies::policy, sharing>)->Name("shared/" #policy)->Apply(per_lock_count);        \
-    BENCHMARK(empty<manylock::policies::policy>)->Name("empty/" #policy);                                               \
-    BENCHMARK(readers<manylock::policies::policy, manylock::options{}>)->Name("readers/" #policy)->Apply(per_reader_count);
+BENCHMARK(in_address_order<std::mutex, exclusively>)
+    ->Name("exclusive/std_mutex")
+    ->Apply(per_lock_count);
+BENCHMARK(in_address_order<std::shared_mutex, sharing>)
+    ->Name("shared/std_shared_mutex")
+    ->Apply(per_lock_count);
+#define MANYLOCK_REGISTER_POLICY(policy)                                  \
+    BENCHMARK(transaction<manylock::policies::policy, exclusively>)       \
+        ->Name("exclusive/" #policy)                                      \
+        ->Apply(per_lock_count);                                          \
+    BENCHMARK(transaction<manylock::policies::policy, sharing>)           \
+        ->Name("shared/" #policy)                                         \
+        ->Apply(per_lock_count);                                          \
+    BENCHMARK(empty<manylock::policies::policy>)->Name("empty/" #policy); \
+    BENCHMARK(readers<manylock::policies::policy, manylock::options{}>)   \
+        ->Name("readers/" #policy)                                        \
+        ->Apply(per_reader_count);
 #include <manylock/policies/registry.hpp>
 #undef MANYLOCK_REGISTER_POLICY
-BENCHMARK(readers_of_mutex<std::shared_mutex>)->Name("readers/std_shared_mutex")->Apply(per_reader_count);
+BENCHMARK(readers_of_mutex<std::shared_mutex>)
+    ->Name("readers/std_shared_mutex")
+    ->Apply(per_reader_count);
 BENCHMARK(readers<manylock::policies::wound_wait, distributed>)
     ->Name("readers/wound_wait_distributed")
     ->Apply(per_reader_count);

@@ -79,25 +79,26 @@ private:
                 next_level = scratch.steps.size();
             }
             auto const step = scratch.steps[i];
-            view.for_each_blocked_by({step.node, step.wait, step.behind_known}, [&](auto waiter, bool queue_edge) {
-                if (waiter.who == self.who) {
-                    scratch.cycle.push_back({self.who, self.wait, 0, queue_edge});
-                    for (auto j = i; j != 0; j = scratch.steps[j].parent) {
-                        scratch.cycle.push_back(scratch.steps[j]);
+            view.for_each_blocked_by(
+                {step.node, step.wait, step.behind_known}, [&](auto waiter, bool queue_edge) {
+                    if (waiter.who == self.who) {
+                        scratch.cycle.push_back({self.who, self.wait, 0, queue_edge});
+                        for (auto j = i; j != 0; j = scratch.steps[j].parent) {
+                            scratch.cycle.push_back(scratch.steps[j]);
+                        }
+                        result = finding::cycle;
+                    } else if (View::first_visit(scratch, *waiter.who)) {
+                        if (limited && depth == Depth) {
+                            result = finding::
+                                limit;  // not pushed; the rest of this level may close a cycle
+                        } else {
+                            scratch.steps.push_back({waiter.who, waiter.wait,
+                                                     static_cast<std::uint32_t>(i), queue_edge,
+                                                     waiter.behind_known});
+                        }
                     }
-                    result = finding::cycle;
-                } else if (View::first_visit(scratch, *waiter.who)) {
-                    if (limited && depth == Depth) {
-                        result =
-                            finding::limit;  // not pushed; the rest of this level may close a cycle
-                    } else {
-                        scratch.steps.push_back(
-                            {waiter.who, waiter.wait, static_cast<std::uint32_t>(i), queue_edge,
-                             waiter.behind_known});
-                    }
-                }
-                return result != finding::cycle;
-            });
+                    return result != finding::cycle;
+                });
         }
         view.count_walk();
         return result;

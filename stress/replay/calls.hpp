@@ -2,7 +2,7 @@
 // become an operation, and what strace's symbolic names mean. Values are the Linux x86-64 ABI's.
 #pragma once
 
-#include "manylock/address_space/operation.hpp"
+#include "manylock/address_space/rules/operation.hpp"
 
 #include <array>
 #include <cstdint>

@@ -2,7 +2,7 @@
 // A row is the seven fields the kernel prints: start, end, perms, offset, device, inode, path.
 #pragma once
 
-#include "manylock/address_space/operation.hpp"
+#include "manylock/address_space/rules/operation.hpp"
 
 #include <array>
 #include <cstddef>

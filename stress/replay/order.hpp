@@ -6,7 +6,7 @@
 // Edges that a thread's own program order already implies are dropped.
 #pragma once
 
-#include "manylock/address_space/operation.hpp"
+#include "manylock/address_space/rules/operation.hpp"
 
 #include <cstddef>
 #include <cstdint>

@@ -9,7 +9,7 @@
 
 #include "../input_error.hpp"
 #include "compare.hpp"
-#include "manylock/address_space/operation.hpp"
+#include "manylock/address_space/rules/operation.hpp"
 
 #include <cstddef>
 #include <cstdint>

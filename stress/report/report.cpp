@@ -78,8 +78,9 @@ void write_report(fs::path const& directory, std::ostream& out) {
     std::set<std::string_view> policies;
     for (auto const& r : rows) policies.insert(r.policy);
     if (policies.size() > policies_max) {
-        throw input_error(directory.string() + " has results of " + std::to_string(policies.size()) +
-                          " policies; a graph can tell at most " + std::to_string(policies_max) + " apart");
+        throw input_error(directory.string() + " has results of " +
+                          std::to_string(policies.size()) + " policies; a graph can tell at most " +
+                          std::to_string(policies_max) + " apart");
     }
     work_directory const work(directory);
     std::vector<page_section> sections;

@@ -12,26 +12,26 @@ namespace manylock::simulate {
 /// Nanoseconds, but for the last. The defaults are those of a server of one to four sockets at about 3 GHz.
 struct costs {
     // --- the memory of one core and of others ------------------------------------------------------
-    std::uint64_t hit = 1;               ///< load or store of a line that the core has
-    std::uint64_t atomic_hit = 6;        ///< read-modify-write of a line that the core has alone
-    std::uint64_t transfer = 45;         ///< a line from another core of the same socket
-    std::uint64_t transfer_remote = 130; ///< a line from another socket
-    std::uint64_t memory = 80;           ///< a line that no core has
-    std::uint64_t fence = 8;             ///< full fence
-    std::uint64_t instructions = 1;      ///< what is computed between two operations on shared memory
+    std::uint64_t hit = 1;                ///< load or store of a line that the core has
+    std::uint64_t atomic_hit = 6;         ///< read-modify-write of a line that the core has alone
+    std::uint64_t transfer = 45;          ///< a line from another core of the same socket
+    std::uint64_t transfer_remote = 130;  ///< a line from another socket
+    std::uint64_t memory = 80;            ///< a line that no core has
+    std::uint64_t fence = 8;              ///< full fence
+    std::uint64_t instructions = 1;  ///< what is computed between two operations on shared memory
     // --- waiting -----------------------------------------------------------------------------------
     std::uint64_t pause = 20;
-    std::uint64_t clock = 20;            ///< reading the clock
-    std::uint64_t yield = 160;           ///< the call, nobody else being there to run
-    std::uint64_t context_switch = 1500; ///< from one thread to another on one core
-    std::uint64_t sleep = 700;           ///< the call by which a thread goes to sleep
-    std::uint64_t wake = 900;            ///< the call that wakes another
-    std::uint64_t wake_latency = 4000;   ///< from that call to the woken thread's first instruction
-    std::uint64_t time_slice = 3'000'000; ///< that a thread may keep a core others wait for
+    std::uint64_t clock = 20;             ///< reading the clock
+    std::uint64_t yield = 160;            ///< the call, nobody else being there to run
+    std::uint64_t context_switch = 1500;  ///< from one thread to another on one core
+    std::uint64_t sleep = 700;            ///< the call by which a thread goes to sleep
+    std::uint64_t wake = 900;             ///< the call that wakes another
+    std::uint64_t wake_latency = 4000;  ///< from that call to the woken thread's first instruction
+    std::uint64_t time_slice = 3'000'000;  ///< that a thread may keep a core others wait for
     // --- the stress program's own work -------------------------------------------------------------
-    std::uint64_t transaction = 20;      ///< begin, commit and bookkeeping of one transaction
-    std::uint64_t request = 10;          ///< drawing one lock of a transaction
-    std::uint64_t operation = 300;       ///< what an operation on an address space computes
+    std::uint64_t transaction = 20;  ///< begin, commit and bookkeeping of one transaction
+    std::uint64_t request = 10;      ///< drawing one lock of a transaction
+    std::uint64_t operation = 300;   ///< what an operation on an address space computes
     // --- shape -------------------------------------------------------------------------------------
     std::uint64_t sockets = 1;
 
@@ -48,7 +48,8 @@ struct cost_key {
 inline constexpr std::array<cost_key, 18> cost_keys{{
     {"hit", &costs::hit, "4 to 5 cycles of an L1 cache at 3 to 4 GHz", true},
     {"atomic_hit", &costs::atomic_hit, "about 20 cycles of a locked instruction", true},
-    {"transfer", &costs::transfer, "usual between cores that share a last-level cache: 30 to 60 ns", true},
+    {"transfer", &costs::transfer, "usual between cores that share a last-level cache: 30 to 60 ns",
+     true},
     {"transfer_remote", &costs::transfer_remote, "usual between sockets: 100 to 150 ns", false},
     {"memory", &costs::memory, "usual latency of DDR4: 70 to 100 ns", true},
     {"fence", &costs::fence, "about 30 cycles", true},

@@ -18,7 +18,9 @@
 /// The first frames of a fiber would lie on the fake stack of whoever switched to it, which may be gone before
 /// they are left. ASAN_OPTIONS go before this.
 extern "C" char const* __asan_default_options();
-extern "C" char const* __asan_default_options() { return "detect_stack_use_after_return=0"; }
+extern "C" char const* __asan_default_options() {
+    return "detect_stack_use_after_return=0";
+}
 #endif
 
 namespace manylock::simulate {

@@ -159,9 +159,7 @@ struct simulated_on {
             Kernel::block(&word, &at);
         }
     }
-    static void futex_wake(atomic<std::uint32_t>& word) noexcept {
-        Kernel::call_wake(&word);
-    }
+    static void futex_wake(atomic<std::uint32_t>& word) noexcept { Kernel::call_wake(&word); }
     using parker = manylock::platform::futex_parker<simulated_on>;
 
     using read_section = manylock::platform::grace_section<simulated_on>;
@@ -194,7 +192,8 @@ struct simulated_on {
     }
 
 private:
-    static std::optional<manylock::platform::grace_period<simulated_on>>& grace_of_thread() noexcept {
+    static std::optional<manylock::platform::grace_period<simulated_on>>&
+    grace_of_thread() noexcept {
         static thread_local std::optional<manylock::platform::grace_period<simulated_on>> one;
         return one;
     }

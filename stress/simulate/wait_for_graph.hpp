@@ -60,7 +60,7 @@ public:
 
     /// Valid until the next call. Once an edge to the root was met, nobody has any.
     friend std::pair<out_edge_iterator, out_edge_iterator> out_edges(vertex_descriptor v,
-                                                                    wait_for_graph const& g) {
+                                                                     wait_for_graph const& g) {
         memory_.edges.clear();
         if (!memory_.closed) {
             g.for_each_awaited(*memory_.nodes[v], [v](block& b) {

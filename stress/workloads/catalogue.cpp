@@ -24,7 +24,8 @@ std::vector<named_line> const& workload_names() {
         {"hotspot", "one lock that all transactions take, at --hot-position of each"},
         {"ring",
          "philosophers: each thread takes K neighbours of N in a ring, from its own seat on"},
-        {"disjoint", "each thread takes K locks of its own: what is left is what threads share without need"},
+        {"disjoint",
+         "each thread takes K locks of its own: what is left is what threads share without need"},
         {"bank", "transfers between random accounts; the sum of all balances stays the same"},
         {"vma_mix", "page faults against map, unmap, protect and remap on one address space"},
         {"giant_vma", "page faults all over one VMA while one thread protects a page at its end"}};

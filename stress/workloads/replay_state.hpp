@@ -6,9 +6,9 @@
 #include "replay_users.hpp"
 
 #include <cstdint>
-#include <manylock/address_space/globals.hpp>
-#include <manylock/address_space/maps_row.hpp>
-#include <manylock/address_space/vma.hpp>
+#include <manylock/address_space/rules/globals.hpp>
+#include <manylock/address_space/rules/maps_row.hpp>
+#include <manylock/address_space/rules/vma.hpp>
 #include <string>
 #include <vector>
 

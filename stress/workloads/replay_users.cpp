@@ -2,7 +2,7 @@
 
 #include "replay_state.hpp"
 
-#include <manylock/address_space/abi.hpp>
+#include <manylock/address_space/rules/abi.hpp>
 #include <optional>
 
 namespace manylock::stress {

@@ -6,8 +6,8 @@
 #include "../replay/trace.hpp"
 
 #include <cstdint>
-#include <manylock/address_space/globals.hpp>
-#include <manylock/address_space/vma.hpp>
+#include <manylock/address_space/rules/globals.hpp>
+#include <manylock/address_space/rules/vma.hpp>
 #include <string>
 #include <vector>
 

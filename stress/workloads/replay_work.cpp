@@ -1,7 +1,7 @@
 #include "replay_work.hpp"
 
 #include <algorithm>
-#include <manylock/address_space/vma.hpp>
+#include <manylock/address_space/rules/vma.hpp>
 
 namespace manylock::stress {
 namespace {

@@ -26,7 +26,7 @@ struct row_request {
     extent length;
     std::uint64_t seed = 0;  ///< of this round; threads derive theirs
     bool check = false;
-    bool hold_yields = false;  ///< busy work offers its processor to other threads
+    bool hold_yields = false;           ///< busy work offers its processor to other threads
     std::uint64_t sample_restarts = 0;  ///< look at one restart in so many; 0: at none
 };
 
@@ -49,7 +49,8 @@ struct fault_measurement {
 
 /// What only a simulation knows.
 struct simulated_facts {
-    std::uint64_t cycles_formed = 0;  ///< times that a transaction began to wait and so closed a cycle
+    std::uint64_t cycles_formed =
+        0;  ///< times that a transaction began to wait and so closed a cycle
     /// Restarts for a cycle, by the transactions on the shortest one through the victim.
     std::map<unsigned, std::uint64_t> cycle_lengths;
     std::uint64_t events = 0;  ///< what it took to simulate: accesses and calls
@@ -89,7 +90,7 @@ struct replay_request {
 /// Facts that decide which columns apply.
 struct policy_facts {
     restart_reason reason = restart_reason::conflict;
-    bool restarts = true;  ///< false: no conflict makes a transaction restart
+    bool restarts = true;           ///< false: no conflict makes a transaction restart
     bool plain_locks_only = false;  ///< no address space: neither its workloads nor replays
 };
 

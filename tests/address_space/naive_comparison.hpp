@@ -1,7 +1,7 @@
 // Are two lists of VMAs the same up to the names of anon_vmas and of shared anonymous files?
 #pragma once
 
-#include <manylock/address_space/globals.hpp>
+#include <manylock/address_space/rules/globals.hpp>
 
 #include <map>
 #include <sstream>

@@ -3,8 +3,8 @@
 // share an off-by-one with the interval arithmetic of the plans. Slow on purpose.
 #pragma once
 
-#include <manylock/address_space/abi.hpp>
-#include <manylock/address_space/globals.hpp>
+#include <manylock/address_space/rules/abi.hpp>
+#include <manylock/address_space/rules/globals.hpp>
 
 #include <algorithm>
 #include <cstddef>

@@ -2,8 +2,8 @@
 // Ranges are short and collide often, so that every kind of split and merge comes up.
 #pragma once
 
-#include <manylock/address_space/abi.hpp>
-#include <manylock/address_space/globals.hpp>
+#include <manylock/address_space/rules/abi.hpp>
+#include <manylock/address_space/rules/globals.hpp>
 
 #include <array>
 #include <cstdint>

@@ -1,7 +1,7 @@
 // The range tree's invariants T1-T4, looked at from the root down.
 #pragma once
 
-#include <manylock/address_space/range_tree.hpp>
+#include <manylock/address_space/map/range_tree.hpp>
 
 #include <string>
 

@@ -3,8 +3,8 @@
 // yardstick that the concurrent forms are held against.
 #pragma once
 
-#include <manylock/address_space/footprint.hpp>
-#include <manylock/address_space/maps_row.hpp>
+#include <manylock/address_space/rules/footprint.hpp>
+#include <manylock/address_space/rules/maps_row.hpp>
 
 #include <cstdint>
 #include <algorithm>

@@ -3,9 +3,9 @@
 
 #include <cstddef>
 
-#include <manylock/address_space/abi.hpp>
-#include <manylock/address_space/globals.hpp>
-#include <manylock/address_space/operation.hpp>
+#include <manylock/address_space/rules/abi.hpp>
+#include <manylock/address_space/rules/globals.hpp>
+#include <manylock/address_space/rules/operation.hpp>
 
 namespace manylock::address_space::small {
 

@@ -135,7 +135,8 @@ TEST_SUITE("address_space/space") {
         CHECK(space.broken_invariant(false) == "");
     }
 
-    TEST_CASE_TEMPLATE("M1: threads in one range leave every invariant whole", Policy, ALL_POLICIES) {
+    TEST_CASE_TEMPLATE("M1: threads in one range leave every invariant whole", Policy,
+                       ALL_POLICIES) {
         constexpr std::size_t threads = 4;
         basic_address_space<Policy> space{small_globals()};
         {

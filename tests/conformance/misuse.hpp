@@ -117,15 +117,16 @@ void misuse_named(cases<P> const& add) {
               "domains nested against their declared order");
     });
 
-    add("E8: misuse: commit of a transaction that must restart and rollback of one that need not", [] {
-        domain_of<P> domain;
-        auto txn = domain.begin();
-        CHECK(misuse_of([&] { txn.rollback(); }) ==
-              "rollback of a transaction that was not told to restart");
-        (void)txn.restart_because(restart_reason::injected);
-        CHECK(misuse_of([&] { txn.commit(); }) ==
-              "commit of a transaction that was told to restart");
-    });
+    add("E8: misuse: commit of a transaction that must restart and rollback of one that need not",
+        [] {
+            domain_of<P> domain;
+            auto txn = domain.begin();
+            CHECK(misuse_of([&] { txn.rollback(); }) ==
+                  "rollback of a transaction that was not told to restart");
+            (void)txn.restart_because(restart_reason::injected);
+            CHECK(misuse_of([&] { txn.commit(); }) ==
+                  "commit of a transaction that was told to restart");
+        });
 
     add("E8: misuse: detaching what is not held exclusively", [] {
         domain_of<P> domain;

@@ -240,29 +240,30 @@ void promises(cases<P> const& add) {
         }
     });
 
-    add("INV-Q1: queue: oldest first where there are ages and first come first served where not", [] {
-        domain_of<P> domain;
-        lock_of<P> a;
-        auto holder = domain.begin();
-        std::array<typename domain_of<P>::transaction, 3> txns{domain.begin(), domain.begin(),
-                                                               domain.begin()};
-        REQUIRE(holder.acquire(a));
-        for (auto& txn : txns) make_younger(txn, a);
-        std::vector<std::size_t> served;
-        std::array<actor, 3> actors;
-        std::vector<std::size_t> const arrive{2, 0, 1};
-        std::vector<answer<void>> ends;
-        for (auto const i : arrive) {
-            ends.push_back(actors[i].does([&, i] {
-                if (txns[i].acquire(a)) served.push_back(i);
-                txns[i].abandon();
-            }));
-            until([&] { return waiting(domain, a) == ends.size(); });
-        }
-        holder.commit();
-        for (auto& end : ends) end.get();
-        CHECK(served == (P::needs.stamps ? std::vector<std::size_t>{0, 1, 2} : arrive));
-    });
+    add("INV-Q1: queue: oldest first where there are ages and first come first served where not",
+        [] {
+            domain_of<P> domain;
+            lock_of<P> a;
+            auto holder = domain.begin();
+            std::array<typename domain_of<P>::transaction, 3> txns{domain.begin(), domain.begin(),
+                                                                   domain.begin()};
+            REQUIRE(holder.acquire(a));
+            for (auto& txn : txns) make_younger(txn, a);
+            std::vector<std::size_t> served;
+            std::array<actor, 3> actors;
+            std::vector<std::size_t> const arrive{2, 0, 1};
+            std::vector<answer<void>> ends;
+            for (auto const i : arrive) {
+                ends.push_back(actors[i].does([&, i] {
+                    if (txns[i].acquire(a)) served.push_back(i);
+                    txns[i].abandon();
+                }));
+                until([&] { return waiting(domain, a) == ends.size(); });
+            }
+            holder.commit();
+            for (auto& end : ends) end.get();
+            CHECK(served == (P::needs.stamps ? std::vector<std::size_t>{0, 1, 2} : arrive));
+        });
 
     if constexpr (locks_objects<P> && promises_eldest<P>) promises_of_eldest(add);
     if constexpr (P::promises.in_order_never_restarts) promises_in_order(add);

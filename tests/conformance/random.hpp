@@ -208,7 +208,8 @@ void random(cases<P> const& add) {
 
     if constexpr (!P::needs.umbrella) {
         add("E1 E3: random: everything at once with distributed readers", [] {
-            everything_at_random<manylock::domain<P, options{.distributed_readers = true}>>(5, 1'000);
+            everything_at_random<manylock::domain<P, options{.distributed_readers = true}>>(5,
+                                                                                            1'000);
         });
     }
 

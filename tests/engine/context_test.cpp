@@ -57,7 +57,9 @@ struct contest {
     transaction winner = domain.begin();
     std::thread other;
 
-    contest(object_type& low, object_type& high) : wanted{low}, held{high} { REQUIRE(winner.acquire(wanted.lock)); }
+    contest(object_type& low, object_type& high) : wanted{low}, held{high} {
+        REQUIRE(winner.acquire(wanted.lock));
+    }
     contest(contest const&) = delete;
     contest& operator=(contest const&) = delete;
     ~contest() {
@@ -68,9 +70,11 @@ struct contest {
     void lose(transaction& loser, auto then) {
         REQUIRE(loser.acquire(held.lock));
         other = std::thread{[this, then] {
-            wait_until([&] { return wanted.lock.has_waiters() || lost_.load(std::memory_order_acquire); });
+            wait_until(
+                [&] { return wanted.lock.has_waiters() || lost_.load(std::memory_order_acquire); });
             // One that waits is made to restart; under the other policies it has been told already.
-            if (wanted.lock.has_waiters() && !winner.acquire(held.lock)) FAIL_CHECK("the winner was told to restart");
+            if (wanted.lock.has_waiters() && !winner.acquire(held.lock))
+                FAIL_CHECK("the winner was told to restart");
             then();
         }};
         auto const answer = loser.acquire(wanted.lock);
@@ -216,13 +220,12 @@ void pin_ends_with_the_transaction() {
     native_rcu::synchronize();
 }
 
-
 template <class F>
-void under_each_policy(F f) {
-#define MANYLOCK_REGISTER_POLICY(policy)                            \
-    {                                                               \
-        INFO(#policy);                                              \
-        f.template operator()<policies::policy>();                  \
+void under_each_policy(F f){
+#define MANYLOCK_REGISTER_POLICY(policy)           \
+    {                                              \
+        INFO(#policy);                             \
+        f.template operator()<policies::policy>(); \
     }
 #include <manylock/policies/registry.hpp>
 #undef MANYLOCK_REGISTER_POLICY

@@ -28,7 +28,8 @@ static_assert(deadline_after(now, nanoseconds{7}) == now + nanoseconds{7});
 static_assert(deadline_after(now, hours{2}) == now + hours{2});
 static_assert(deadline_after(now, years{200}) == now + years{200});
 static_assert(deadline_after(now, duration<double>{0.5}) == now + milliseconds{500});
-static_assert(deadline_after(now, duration<double, std::pico>{1}) == now + nanoseconds{1});  // up, not away
+static_assert(deadline_after(now, duration<double, std::pico>{1}) ==
+              now + nanoseconds{1});  // up, not away
 static_assert(deadline_after(now, duration<std::uint64_t>{3}) == now + seconds{3});
 static_assert(deadline_after(now, duration<unsigned char>{3}) == now + seconds{3});
 
@@ -65,7 +66,8 @@ void never_comes(auto acquire) {
         answer = acquire(txn, a);
         over.store(true, std::memory_order_release);
     }};
-    while (d.stats()[counter::parks] == 0 && !over.load(std::memory_order_acquire)) std::this_thread::yield();
+    while (d.stats()[counter::parks] == 0 && !over.load(std::memory_order_acquire))
+        std::this_thread::yield();
     holder.commit();
     waiter.join();
     CHECK(answer == status::granted);
@@ -87,27 +89,35 @@ void is_past(auto acquire) {
 template <class P>
 void all() {
     auto const lasting = [](auto time) {
-        never_comes<P>([time](auto& txn, auto& lock) { return txn.acquire_for(lock, mode::exclusive, time); });
+        never_comes<P>(
+            [time](auto& txn, auto& lock) { return txn.acquire_for(lock, mode::exclusive, time); });
     };
     lasting(hours::max());
     lasting(nanoseconds::max());
     lasting(years{300});
     lasting(duration<double>{1e30});
     lasting(duration<double>{infinity});
-    never_comes<P>([](auto& txn, auto& lock) { return txn.acquire_until(lock, mode::exclusive, point::max()); });
+    never_comes<P>([](auto& txn, auto& lock) {
+        return txn.acquire_until(lock, mode::exclusive, point::max());
+    });
     auto const over = [](auto time) {
-        is_past<P>([time](auto& txn, auto& lock) { return txn.acquire_for(lock, mode::exclusive, time); });
+        is_past<P>(
+            [time](auto& txn, auto& lock) { return txn.acquire_for(lock, mode::exclusive, time); });
     };
     over(hours::min());
     over(nanoseconds::min());
     over(nanoseconds{-1});
     over(duration<double>{-1e30});
     over(duration<double>{nan});
-    is_past<P>([](auto& txn, auto& lock) { return txn.acquire_until(lock, mode::exclusive, point::min()); });
-    is_past<P>([](auto& txn, auto& lock) { return txn.acquire_until(lock, mode::exclusive, point{nanoseconds{-1}}); });
+    is_past<P>([](auto& txn, auto& lock) {
+        return txn.acquire_until(lock, mode::exclusive, point::min());
+    });
+    is_past<P>([](auto& txn, auto& lock) {
+        return txn.acquire_until(lock, mode::exclusive, point{nanoseconds{-1}});
+    });
 }
 
-TEST_CASE("deadline: none is too far, too early or too odd") {
+TEST_CASE("deadline: none is too far, too early or too odd"){
 #define MANYLOCK_REGISTER_POLICY(policy) \
     {                                    \
         INFO(#policy);                   \

@@ -45,7 +45,8 @@ struct place {
 
 TEST_SUITE_BEGIN("distributed");
 
-TEST_CASE_TEMPLATE("the second reader and those after it leave the lock's word alone", P, OBJECT_POLICIES) {
+TEST_CASE_TEMPLATE("the second reader and those after it leave the lock's word alone", P,
+                   OBJECT_POLICIES) {
     place<P> p;
     auto first = p.readers(1);
     CHECK(p.word() == detail::lock_word{}.distributed());
@@ -55,7 +56,8 @@ TEST_CASE_TEMPLATE("the second reader and those after it leave the lock's word a
     CHECK(p.word() == detail::lock_word{}.distributed());
 }
 
-TEST_CASE_TEMPLATE("a writer finds every reader, and the last one to leave lets it in", P, OBJECT_POLICIES) {
+TEST_CASE_TEMPLATE("a writer finds every reader, and the last one to leave lets it in", P,
+                   OBJECT_POLICIES) {
     place<P> p;
     auto readers = p.readers(7);
     auto writer = p.family.begin();
@@ -75,7 +77,8 @@ TEST_CASE_TEMPLATE("a writer finds every reader, and the last one to leave lets 
     CHECK(p.word() == detail::lock_word{});
 }
 
-TEST_CASE_TEMPLATE("what is read already is already_held, and the only reader upgrades", P, OBJECT_POLICIES) {
+TEST_CASE_TEMPLATE("what is read already is already_held, and the only reader upgrades", P,
+                   OBJECT_POLICIES) {
     place<P> p;
     auto t = p.family.begin();
     CHECK(t.acquire_shared(p.a) == status::granted);
@@ -110,7 +113,8 @@ TEST_CASE_TEMPLATE("many at once, given back early and in any order", P, OBJECT_
         CHECK(writer.try_acquire(locks[i]) == (i % 3 == 0 ? status::granted : status::busy));
     }
     for (std::size_t i = 0; i < locks.size(); i += 3) writer.release(locks[i]);
-    for (std::size_t i = 0; i < locks.size(); i += 3) REQUIRE(t.acquire_shared(locks[i]) == status::granted);
+    for (std::size_t i = 0; i < locks.size(); i += 3)
+        REQUIRE(t.acquire_shared(locks[i]) == status::granted);
     t.commit();
     for (auto& l : locks) CHECK(writer.try_acquire(l) == status::granted);
     writer.commit();

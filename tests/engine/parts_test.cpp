@@ -117,8 +117,8 @@ TEST_CASE("E11: hold list: agrees with a map whatever is pushed and removed and 
 }
 
 TEST_CASE("hold list: chunks begin on a cache line of their own") {
-    using published = manylock::detail::config<manylock::policies::cycle_detection,
-                                               manylock::options{}, native>;
+    using published =
+        manylock::detail::config<manylock::policies::cycle_detection, manylock::options{}, native>;
     manylock::queued_lock<published> lock;
     manylock::detail::hold_list<published> list;
     // More lists, so that a chunk that is not aligned does not come to a line's begin by luck.

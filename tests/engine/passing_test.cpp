@@ -94,7 +94,8 @@ struct situation {
 
 TEST_SUITE_BEGIN("passing");
 
-TEST_CASE_TEMPLATE("who holds nothing is passed, and is told once that the lock is free", P, OBJECT_POLICIES) {
+TEST_CASE_TEMPLATE("who holds nothing is passed, and is told once that the lock is free", P,
+                   OBJECT_POLICIES) {
     situation<P> s;
     auto holder = s.family.begin();
     REQUIRE(holder.acquire(s.a) == status::granted);
@@ -139,7 +140,8 @@ TEST_CASE_TEMPLATE("a reader that a reader has passed joins it", P, OBJECT_POLIC
     s.ends();
 }
 
-TEST_CASE_TEMPLATE("a waiter that has found the lock taken three times is handed it", P, OBJECT_POLICIES) {
+TEST_CASE_TEMPLATE("a waiter that has found the lock taken three times is handed it", P,
+                   OBJECT_POLICIES) {
     situation<P> s;
     s.let_one_be_told();
     for (unsigned i = 1; i <= 3; ++i) {
@@ -156,8 +158,9 @@ TEST_CASE_TEMPLATE("a waiter that has found the lock taken three times is handed
     s.ends();
 }
 
-TEST_CASE_TEMPLATE("who holds something is passed only where the policy promises the eldest nothing", P,
-                   policies::wound_wait, policies::wait_die, policies::cycle_detection, policies::lock_ordering) {
+TEST_CASE_TEMPLATE(
+    "who holds something is passed only where the policy promises the eldest nothing", P,
+    policies::wound_wait, policies::wait_die, policies::cycle_detection, policies::lock_ordering) {
     situation<P> s;
     auto elder = s.family.begin();
     REQUIRE(elder.acquire(s.a) == status::granted);

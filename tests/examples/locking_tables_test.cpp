@@ -14,9 +14,9 @@ using manylock::mode;
 using manylock::read_status;
 using manylock::status;
 
-#define QUEUED_POLICIES                                                                  \
-    policies::wound_wait, policies::wait_die, policies::cycle_detection,                 \
-        policies::lock_ordering, policies::no_wait
+#define QUEUED_POLICIES                                                                           \
+    policies::wound_wait, policies::wait_die, policies::cycle_detection, policies::lock_ordering, \
+        policies::no_wait
 TYPE_TO_STRING(policies::wound_wait);
 TYPE_TO_STRING(policies::wait_die);
 TYPE_TO_STRING(policies::cycle_detection);

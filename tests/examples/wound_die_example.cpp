@@ -14,7 +14,10 @@
 namespace {
 
 using table = manylock::domain<manylock::policies::wound_die>;
-struct row { table::lock_type lock; long value = 0; };
+struct row {
+    table::lock_type lock;
+    long value = 0;
+};
 
 constexpr std::size_t row_count = 5;
 constexpr std::size_t thread_count = 4;

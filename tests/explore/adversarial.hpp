@@ -82,7 +82,9 @@ public:
 
 private:
     static simulate::scenario_factory factory(script const& what) {
-        return [&what] { return std::make_unique<actors<Policy, simulate::simulated, Options>>(what); };
+        return [&what] {
+            return std::make_unique<actors<Policy, simulate::simulated, Options>>(what);
+        };
     }
 };
 
@@ -130,8 +132,11 @@ void adversarial(conformance::cases<P> enter) {
             using shared_suite = suite<P, distributed>;
             for (auto const* const text : small_scripts) {
                 if (!script::parse(text).uses_shared()) continue;
-                shared_suite::run(text, {.by = strategy::exhaustive, .preemptions = 1, .schedules = scaled(5'000)});
-                shared_suite::run(text, {.by = strategy::random, .schedules = scaled(300), .seed = seed()});
+                shared_suite::run(
+                    text,
+                    {.by = strategy::exhaustive, .preemptions = 1, .schedules = scaled(5'000)});
+                shared_suite::run(
+                    text, {.by = strategy::random, .schedules = scaled(300), .seed = seed()});
             }
             shared_suite::run_random(seed(), true, scaled(30));
         });

@@ -25,13 +25,13 @@ struct hold {
 struct worker {
     std::vector<hold> held;  ///< as the thread itself knows it
     std::optional<hold> wanted;
-    manylock::stamp age{};       ///< of the present transaction, when it was looked at last
-    std::uint64_t begun_at = 0;  ///< the present attempt
+    manylock::stamp age{};             ///< of the present transaction, when it was looked at last
+    std::uint64_t begun_at = 0;        ///< the present attempt
     std::uint64_t first_begun_at = 0;  ///< its first attempt
-    std::uint64_t restarts = 0;  ///< of the present transaction
-    bool live = false;           ///< in a transaction that has not begun to end
-    bool marked = false;         ///< told to restart
-    bool was_marked = false;     ///< at some time of the present attempt
+    std::uint64_t restarts = 0;        ///< of the present transaction
+    bool live = false;                 ///< in a transaction that has not begun to end
+    bool marked = false;               ///< told to restart
+    bool was_marked = false;           ///< at some time of the present attempt
     bool ended = false;
 
     [[nodiscard]] bool holds(unsigned lock) const noexcept;

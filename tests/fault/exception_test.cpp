@@ -143,7 +143,8 @@ namespace {
 struct of_the_body {};
 }  // namespace
 
-TEST_CASE_TEMPLATE("E12: exception: one that a body makes of a restart is retried", P, EVERY_POLICY) {
+TEST_CASE_TEMPLATE("E12: exception: one that a body makes of a restart is retried", P,
+                   EVERY_POLICY) {
     manylock::domain<P> domain;
     std::array<typename manylock::domain<P>::lock_type, 2> locks;
     constexpr int rounds = manylock::test::sanitized ? 200 : 2'000;

@@ -74,7 +74,8 @@ struct noting : manylock::platform::native {
     static inline std::vector<void const*> told;
     struct parker : manylock::platform::futex_parker<native> {
         void deliver(std::uint32_t bits) noexcept {
-            if ((bits & (manylock::detail::signal::granted | manylock::detail::signal::poke)) != 0) told.push_back(this);
+            if ((bits & (manylock::detail::signal::granted | manylock::detail::signal::poke)) != 0)
+                told.push_back(this);
             futex_parker::deliver(bits);
         }
     };
@@ -141,7 +142,8 @@ TEST_CASE_TEMPLATE("umbrella: its number comes round under transactions and read
         other.commit();
         // A reader inside keeps a marker out, also where the object's number has come round meanwhile.
         auto& read_early = fresh[static_cast<std::size_t>(i)];
-        CHECK(reader.does([&] { return domain.enter_read(read_early); }).get() == manylock::read_status::fast);
+        CHECK(reader.does([&] { return domain.enter_read(read_early); }).get() ==
+              manylock::read_status::fast);
         domain.run([&](auto& next) { next.lock(locks[1]); });
         auto marker = domain.begin();
         CHECK(marker.try_acquire(read_early) == status::busy);

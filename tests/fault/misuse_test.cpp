@@ -38,7 +38,8 @@ struct member {
 
 TEST_SUITE_BEGIN("misuse");
 
-TEST_CASE_TEMPLATE("E8: ended: every call on a transaction that has ended is named", P, EVERY_POLICY) {
+TEST_CASE_TEMPLATE("E8: ended: every call on a transaction that has ended is named", P,
+                   EVERY_POLICY) {
     if (!manylock::checks_enabled) return;
     using domain_type = manylock::domain<P>;
     using txn_type = typename domain_type::transaction;

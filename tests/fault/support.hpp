@@ -36,7 +36,8 @@ using namespace conformance;
 static_assert(std::tuple_size_v<std::tuple<EVERY_POLICY>> == 0
 #include <manylock/graph/registry.hpp>
 #include <manylock/policies/registry.hpp>
-              , "a policy is registered and is not in EVERY_POLICY");
+              ,
+              "a policy is registered and is not in EVERY_POLICY");
 #undef MANYLOCK_REGISTER_POLICY
 
 /// Calls f.template operator()<Policy>() for every policy: for cases that add up over all of them.

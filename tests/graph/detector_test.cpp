@@ -85,8 +85,8 @@ TYPE_TO_STRING(manylock::policies::cycle_detection);
 TYPE_TO_STRING(manylock::policies::cycle_detection_bgl);
 
 TEST_SUITE("graph/detector") {
-    TEST_CASE_TEMPLATE("C2 INV-V1: a detector finds a cycle iff Boost's strong components do", Policy,
-                       policies::cycle_detection, policies::cycle_detection_bgl) {
+    TEST_CASE_TEMPLATE("C2 INV-V1: a detector finds a cycle iff Boost's strong components do",
+                       Policy, policies::cycle_detection, policies::cycle_detection_bgl) {
         domain<Policy> d;
         std::deque<typename domain<Policy>::lock_type> locks(8);
         detector<Policy> detects{d};
@@ -222,8 +222,8 @@ TEST_SUITE("graph/detector") {
         CHECK(moved > 50);
     }
 
-    TEST_CASE_TEMPLATE("E4 C4: choosing again and again leaves no cycle and spares the eldest", Policy,
-                       policies::cycle_detection, policies::cycle_detection_bgl) {
+    TEST_CASE_TEMPLATE("E4 C4: choosing again and again leaves no cycle and spares the eldest",
+                       Policy, policies::cycle_detection, policies::cycle_detection_bgl) {
         using verdict = typename detector<Policy>::view_type::verdict;
         domain<Policy> d;
         std::deque<typename domain<Policy>::lock_type> locks(8);

@@ -28,7 +28,8 @@ void use() {
 template <class Policy>
 void use_all() {
     use<Policy, manylock::options{}>();
-    use<Policy, manylock::options{.publish_holds = true, .distributed_readers = true, .events = true}>();
+    use<Policy,
+        manylock::options{.publish_holds = true, .distributed_readers = true, .events = true}>();
 }
 
 }  // namespace

@@ -26,6 +26,10 @@ FORBIDDEN_INCLUDES = {
     "lib/": re.compile(rf"manylock/(policies|graph)/|boost/|{STRESS_ONLY}"),
     "policies/manylock/policies/": re.compile(rf"manylock/graph/|boost/|{STRESS_ONLY}"),
     "policies/manylock/graph/": re.compile(STRESS_ONLY),
+    # The rooms of the address space: rules know no lock, the map knows no transaction.
+    "lib/manylock/address_space/rules/": re.compile(r"manylock/(?!address_space/rules/)"),
+    "lib/manylock/address_space/map/": re.compile(
+        r"manylock/(?!address_space/(rules|map)/|platform/)"),
 }
 
 PLATFORM_FOLDER = "lib/manylock/platform/"

@@ -46,7 +46,8 @@ struct parker_poked : scenario {
     }
 };
 
-constexpr options with_distributed_readers{.spin_limit = 0, .yield_limit = 0, .distributed_readers = true};
+constexpr options with_distributed_readers{
+    .spin_limit = 0, .yield_limit = 0, .distributed_readers = true};
 
 /// One writer, and readers that only their own lists know of until it comes. `Already`: they are so from the beginning.
 template <class Policy, bool Already>
@@ -54,7 +55,8 @@ struct distributed_readers : world<Policy, platform, with_distributed_readers> {
     using base = world<Policy, platform, with_distributed_readers>;
     distributed_readers() {
         if (!Already) return;
-        (void)this->transactions[2]->acquire_shared(this->a.lock);  // from now on its readers are distributed
+        (void)this->transactions[2]->acquire_shared(
+            this->a.lock);  // from now on its readers are distributed
         this->transactions[2]->release(this->a.lock);
     }
     void thread(unsigned number) override {
@@ -113,13 +115,17 @@ std::vector<description> lock_scenarios() {
          .threads = 3,
          .make = made<writer_and_readers<no_wait>>,
          .schedules = 2000},
-        {.name = "distributed readers", .make = made<distributed_readers<no_wait, true>>, .schedules = 3000},
+        {.name = "distributed readers",
+         .make = made<distributed_readers<no_wait, true>>,
+         .schedules = 3000},
         {.name = "distributed readers, three",
          .threads = 3,
          .make = made<distributed_readers<no_wait, true>>,
          .schedules = 2000},
         {.name = "unknown reader", .make = made<unknown_reader>, .schedules = 2000},
-        {.name = "new distributed readers", .make = made<distributed_readers<lock_ordering, false>>, .schedules = 2000},
+        {.name = "new distributed readers",
+         .make = made<distributed_readers<lock_ordering, false>>,
+         .schedules = 2000},
         {.name = "new distributed readers, three",
          .threads = 3,
          .make = made<distributed_readers<lock_ordering, false>>,

@@ -257,7 +257,8 @@ TEST_CASE("orders in the sources are executed") {
     REQUIRE(executed.size() > 10);
     std::regex const spelt{R"(\b[pP]latform::(acquire|release|acq_rel|seq_cst|fence)\b)"};
     unsigned orders = 0;
-    for (auto const* const folder : {"lib/manylock", "lib/manylock/engine", "lib/manylock/platform"}) {
+    for (auto const* const folder :
+         {"lib/manylock", "lib/manylock/engine", "lib/manylock/platform"}) {
         for (auto const& entry : std::filesystem::directory_iterator{root + folder}) {
             auto const name = std::string{folder} + '/' + entry.path().filename().string();
             // Native only, or retired memory, whose order is liburcu's.

@@ -39,7 +39,8 @@ simulate::exploration explore_with(char const* text, simulate::search const& s) 
 }
 
 /// One at namespace scope adds a mutant to all().
-template <class Mutant, class Original, class Platform = simulated, options Options = explore::no_spinning>
+template <class Mutant, class Original, class Platform = simulated,
+          options Options = explore::no_spinning>
 struct planted {
     planted(char const* name, char const* origin, std::vector<char const*> scripts) {
         all().push_back({name, origin, std::move(scripts), &explore_with<Mutant, Platform, Options>,

@@ -42,10 +42,8 @@ MANYLOCK_PLANT(readers_bar_nobody, wound_wait, "a writer joins readers", "a|A")
 
 MANYLOCK_MUTANT(waits_for_its_own_hold, cycle_detection)
 template <>
-bool manylock::detail::holders<
-    manylock::detail::waits_for_its_own_hold_config>::are_in_the_way(lock_word w, block const&,
-                                                                         mode wanted, bool,
-                                                                         bool) noexcept {
+bool manylock::detail::holders<manylock::detail::waits_for_its_own_hold_config>::are_in_the_way(
+    lock_word w, block const&, mode wanted, bool, bool) noexcept {
     if (w.is_exclusive()) return true;
     return wanted == mode::exclusive && w.counted_readers() > 0;
 }
@@ -54,10 +52,9 @@ MANYLOCK_PLANT(waits_for_its_own_hold, cycle_detection,
 
 MANYLOCK_MUTANT(upgrades_beside_single_readers, wound_wait)
 template <>
-bool manylock::detail::holders<
-    manylock::detail::upgrades_beside_single_readers_config>::are_in_the_way(lock_word w, block const& me,
-                                                                             mode wanted, bool upgrade,
-                                                                             bool single_read) noexcept {
+bool manylock::detail::holders<manylock::detail::upgrades_beside_single_readers_config>::
+    are_in_the_way(lock_word w, block const& me, mode wanted, bool upgrade,
+                   bool single_read) noexcept {
     if (w.is_exclusive()) return true;
     if (compatible(mode::shared, wanted)) return single_read && w.is_full(single_unit);
     if (!upgrade && w.single_readers() != 0) return true;
@@ -65,8 +62,8 @@ bool manylock::detail::holders<
     return reader != nullptr && (reader->holder != &me || reader->next != nullptr);
 }
 MANYLOCK_PLANT(upgrades_beside_single_readers, wound_wait,
-               "own hold subtracted before an upgrade, and the readers without identity with it", "=a|aA",
-               "=a/=a|A/A|aA")
+               "own hold subtracted before an upgrade, and the readers without identity with it",
+               "=a|aA", "=a/=a|A/A|aA")
 
 // --- granting ----------------------------------------------------------------------------------------
 MANYLOCK_MUTANT(hands_nothing_on, no_wait)
@@ -98,8 +95,10 @@ MANYLOCK_PLANT(grants_out_of_turn, cycle_detection,
 
 MANYLOCK_MUTANT(barges_past_the_queue, wound_wait)
 template <>
-bool manylock::detail::conflicts<manylock::detail::barges_past_the_queue_config>::waiters_are_in_the_way(
-    lock_type const&, block const&, mode, bool) noexcept {
+bool manylock::detail::conflicts<
+    manylock::detail::barges_past_the_queue_config>::waiters_are_in_the_way(lock_type const&,
+                                                                            block const&, mode,
+                                                                            bool) noexcept {
     return false;
 }
 MANYLOCK_PLANT(barges_past_the_queue, wound_wait,
@@ -113,8 +112,8 @@ bool manylock::detail::wait_queue<manylock::detail::passes_everybody_config>::is
     return false;
 }
 MANYLOCK_PLANT(passes_everybody, wound_wait,
-               "a free lock is left to a younger one although an older that holds something waits", "AB|BA|AB",
-               "BA|A|AB", "BA|A/A|A/A", "ABC|BCA|CAB", "aB|BA|bA|AB")
+               "a free lock is left to a younger one although an older that holds something waits",
+               "AB|BA|AB", "BA|A|AB", "BA|A/A|A/A", "ABC|BCA|CAB", "aB|BA|bA|AB")
 
 MANYLOCK_MUTANT(looks_at_four_waiters, wound_wait)
 template <>
@@ -127,7 +126,8 @@ bool manylock::detail::wait_queue<manylock::detail::looks_at_four_waiters_config
     return false;
 }
 MANYLOCK_PLANT(looks_at_four_waiters, wound_wait,
-               "a queue too long to look through counts as open: the fifth is passed although it holds something",
+               "a queue too long to look through counts as open: the fifth is passed although it "
+               "holds something",
                "A/A|A|A|A|A|BA|BA")
 
 MANYLOCK_MUTANT(stays_awake, no_wait)
@@ -147,9 +147,10 @@ bool manylock::detail::waiting<manylock::detail::stays_awake_config>::takes_open
     giving::serve(r.lock, w);
     return true;
 }
-MANYLOCK_PLANT(stays_awake, no_wait,
-               "a waiter that found the lock taken sleeps again, and the next release takes it for awake", "A|A|A",
-               "A/A|A")
+MANYLOCK_PLANT(
+    stays_awake, no_wait,
+    "a waiter that found the lock taken sleeps again, and the next release takes it for awake",
+    "A|A|A", "A/A|A")
 
 MANYLOCK_MUTANT(leaves_as_if_awake, no_wait)
 template <>
@@ -166,7 +167,8 @@ manylock::detail::waiting<manylock::detail::leaves_as_if_awake_config>::leave(
     return status::granted;
 }
 MANYLOCK_PLANT(leaves_as_if_awake, no_wait,
-               "the waiter that was told gives up, and those behind it are not told", "~A|A|A", "~A|A/A|A")
+               "the waiter that was told gives up, and those behind it are not told", "~A|A|A",
+               "~A|A/A|A")
 
 // --- distributed readers -------------------------------------------------------------------------------
 namespace mutants {
@@ -174,7 +176,8 @@ struct looks_through_no_list : policies::no_wait {};
 struct counts_and_says_nothing : policies::wound_wait {};
 }  // namespace mutants
 namespace manylock::detail {
-using looks_through_no_list_config = config<mutants::looks_through_no_list, explore::distributed, simulate::simulated>;
+using looks_through_no_list_config =
+    config<mutants::looks_through_no_list, explore::distributed, simulate::simulated>;
 using counts_and_says_nothing_config =
     config<mutants::counts_and_says_nothing, explore::distributed, simulate::simulated>;
 }  // namespace manylock::detail
@@ -190,11 +193,15 @@ bool manylock::detail::hold<manylock::detail::counts_and_says_nothing_config>::c
     return read() == distributed_hold_of(lock);
 }
 namespace mutants {
-static planted<looks_through_no_list, policies::no_wait, simulated, explore::distributed> const plant_blind_to_lists{
-    "looks_through_no_list", "distributed readers: a writer comes in beside them", {"ab|AB", "aB|A|Ba"}};
-static planted<counts_and_says_nothing, policies::wound_wait, simulated, explore::distributed> const plant_silent_count{
-    "counts_and_says_nothing", "distributed readers: counted, and gives back what the lock does not know of",
-    {"a|A", "ab|AB", "aB|A|Ba"}};
+static planted<looks_through_no_list, policies::no_wait, simulated, explore::distributed> const
+    plant_blind_to_lists{"looks_through_no_list",
+                         "distributed readers: a writer comes in beside them",
+                         {"ab|AB", "aB|A|Ba"}};
+static planted<counts_and_says_nothing, policies::wound_wait, simulated, explore::distributed> const
+    plant_silent_count{
+        "counts_and_says_nothing",
+        "distributed readers: counted, and gives back what the lock does not know of",
+        {"a|A", "ab|AB", "aB|A|Ba"}};
 }  // namespace mutants
 
 // --- asking again when holders or queue grow -------------------------------------------------------------
@@ -220,9 +227,8 @@ MANYLOCK_PLANT(
 MANYLOCK_MUTANT(wounds_one_reader_only, wound_wait)
 template <>
 template <class F>
-void manylock::detail::holders<
-    manylock::detail::wounds_one_reader_only_config>::for_each_known(lock_word w,
-                                                                            F f) noexcept {
+void manylock::detail::holders<manylock::detail::wounds_one_reader_only_config>::for_each_known(
+    lock_word w, F f) noexcept {
     if (w.is_exclusive()) {
         f(*w.exclusive_holder<block>());
     } else if (auto* const e = w.first_reader<hold_type>()) {

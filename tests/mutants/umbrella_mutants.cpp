@@ -71,8 +71,8 @@ MANYLOCK_PLANT(
 
 MANYLOCK_MUTANT(unmarks_nothing, umbrella)
 template <>
-void manylock::detail::umbrella_protocol<
-    manylock::detail::unmarks_nothing_config>::drop_umbrella(core& domain, block& me) noexcept {
+void manylock::detail::umbrella_protocol<manylock::detail::unmarks_nothing_config>::drop_umbrella(
+    core& domain, block& me) noexcept {
     me.under_umbrella = false;
     domain.marks_under.clear();
     if (!domain.umbrella.try_release_exclusive(me)) {
@@ -85,7 +85,8 @@ MANYLOCK_PLANT(unmarks_nothing, umbrella, "no bump at the end: what was marked s
 MANYLOCK_MUTANT(bumps_after_the_release, umbrella)
 template <>
 void manylock::detail::umbrella_protocol<
-    manylock::detail::bumps_after_the_release_config>::drop_umbrella(core& domain, block& me) noexcept {
+    manylock::detail::bumps_after_the_release_config>::drop_umbrella(core& domain,
+                                                                     block& me) noexcept {
     me.under_umbrella = false;
     domain.marks_under.clear();
     if (!domain.umbrella.try_release_exclusive(me)) {

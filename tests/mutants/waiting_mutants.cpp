@@ -118,7 +118,8 @@ MANYLOCK_PLANT(victims_outlive_the_wait, cycle_detection, "abort flag not tied t
 
 MANYLOCK_MUTANT(starts_no_new_attempt, wound_wait)
 template <>
-void manylock::detail::attempts<manylock::detail::starts_no_new_attempt_config>::begin_next(block& me) noexcept {
+void manylock::detail::attempts<manylock::detail::starts_no_new_attempt_config>::begin_next(
+    block& me) noexcept {
     if (me.attempt.load(platform::relaxed) == 0) me.attempt.store(1, platform::relaxed);
 }
 MANYLOCK_PLANT(starts_no_new_attempt, wound_wait, "a wound meant for one attempt hits the next",
@@ -126,7 +127,8 @@ MANYLOCK_PLANT(starts_no_new_attempt, wound_wait, "a wound meant for one attempt
 
 MANYLOCK_MUTANT(forgets_its_age, wound_wait)
 template <>
-void manylock::detail::attempts<manylock::detail::forgets_its_age_config>::begin_next(block& me) noexcept {
+void manylock::detail::attempts<manylock::detail::forgets_its_age_config>::begin_next(
+    block& me) noexcept {
     me.attempt.store(me.attempt.load(platform::relaxed) + 1, platform::relaxed);
     me.age.store(0, platform::relaxed);
 }
@@ -135,8 +137,9 @@ MANYLOCK_PLANT(forgets_its_age, wound_wait, "new stamp on retry: starvation", "A
 
 MANYLOCK_MUTANT(forgets_wounds_on_an_early_release, wound_wait)
 template <>
-void manylock::detail::queued_protocol<manylock::detail::forgets_wounds_on_an_early_release_config>::release(
-    core&, block& me, lock_type& lock) {
+void manylock::detail::queued_protocol<
+    manylock::detail::forgets_wounds_on_an_early_release_config>::release(core&, block& me,
+                                                                          lock_type& lock) {
     auto* const entry = me.holds.find(&lock);
     release_hold(me, *entry);
     (void)me.holds.remove(*entry);
@@ -169,7 +172,8 @@ MANYLOCK_MUTANT(retries_at_once, wait_die)
 template <>
 manylock::acquire_result
 manylock::detail::attempts<manylock::detail::retries_at_once_config>::restart(
-    core&, block& me, restart_reason reason, queued_lock<detail::retries_at_once_config>*, mode, std::uintptr_t) {
+    core&, block& me, restart_reason reason, queued_lock<detail::retries_at_once_config>*, mode,
+    std::uintptr_t) {
     me.phase = transaction_phase::restarting;
     me.last_restart = reason;
     me.count.add_restart(reason);
@@ -191,7 +195,8 @@ MANYLOCK_PLANT(never_awaits_its_turn, no_wait,
 
 MANYLOCK_MUTANT(keeps_its_turn, no_wait)
 template <>
-void manylock::detail::turns<manylock::detail::keeps_its_turn_config>::end(core&, block&) noexcept {}
+void manylock::detail::turns<manylock::detail::keeps_its_turn_config>::end(core&, block&) noexcept {
+}
 MANYLOCK_PLANT(keeps_its_turn, no_wait, "decision 19: a turn that is never given on", "AB|BA",
                "AB/AB|BA/BA")
 
@@ -203,8 +208,8 @@ void manylock::detail::ranks<manylock::detail::forgets_its_rank_config>::lower(
     me.highest_rank = 0;
 }
 MANYLOCK_PLANT(forgets_its_rank, lock_ordering,
-               "an early release forgets the other holds: it waits for what ranks below them", "BC-CA|AB",
-               "BCD-DA|AB|BA")
+               "an early release forgets the other holds: it waits for what ranks below them",
+               "BC-CA|AB", "BCD-DA|AB|BA")
 
 MANYLOCK_MUTANT(ranks_by_the_last_only, lock_ordering)
 template <>

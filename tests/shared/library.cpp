@@ -13,7 +13,10 @@ constexpr library mine{
     .run = [](bank& b, bank::lock_type& lock) { b.run([&](auto& txn) { txn.lock(lock); }); },
     .begin = [](bank& b) { return b.begin(); },
     .commit = [](bank::transaction& txn) { txn.commit(); },
-    .throws_a_restart = [] { throw manylock::restart{manylock::restart_reason::injected, nullptr}; },
+    .throws_a_restart =
+        [] {
+            throw manylock::restart{manylock::restart_reason::injected, nullptr};
+        },
     .mark =
         [](marked& m, marked::lock_type& lock, void (*meanwhile)(void*), void* with) {
             m.run([&](auto& txn) {
@@ -34,4 +37,6 @@ constexpr library mine{
 
 }  // namespace
 
-shared_test::library const* shared_test_library() { return &mine; }
+shared_test::library const* shared_test_library() {
+    return &mine;
+}

@@ -26,7 +26,9 @@ using manylock::platform::native_rcu;
 
 class opened {
 public:
-    opened() : handle_{dlopen(MANYLOCK_OPENED_LIBRARY, RTLD_NOW | RTLD_LOCAL)} { REQUIRE(handle_ != nullptr); }
+    opened() : handle_{dlopen(MANYLOCK_OPENED_LIBRARY, RTLD_NOW | RTLD_LOCAL)} {
+        REQUIRE(handle_ != nullptr);
+    }
     opened(opened const&) = delete;
     opened& operator=(opened const&) = delete;
     ~opened() { close(); }
@@ -34,7 +36,8 @@ public:
         if (auto* const h = std::exchange(handle_, nullptr)) dlclose(h);
     }
     [[nodiscard]] library const& operator*() const {
-        return *reinterpret_cast<shared_test_library_type*>(dlsym(handle_, "shared_test_library"))();
+        return *reinterpret_cast<shared_test_library_type*>(
+            dlsym(handle_, "shared_test_library"))();
     }
 
 private:
@@ -43,7 +46,9 @@ private:
 
 template <class F>
 void with_each_library(F f) {
-    SUBCASE("linked") { f(*shared_test_library()); }
+    SUBCASE("linked") {
+        f(*shared_test_library());
+    }
     SUBCASE("opened") {
         opened const theirs;
         f(*theirs);
@@ -218,7 +223,9 @@ TEST_CASE("shared: misuse across both is named, by the handler that either has s
         sentence.clear();
         marked umbrella;
         auto object = std::make_optional<marked::lock_type>();
-        l.mark(umbrella, *object, [](void* o) { static_cast<decltype(object)*>(o)->reset(); }, &object);
+        l.mark(
+            umbrella, *object, [](void* o) { static_cast<decltype(object)*>(o)->reset(); },
+            &object);
         CHECK(sentence == "lock destroyed while held");
 
         sentence.clear();

@@ -43,7 +43,8 @@ public:
         bool upgrade;
     };
 
-    whole_graph(detail::arbitration<Config>& shared, request const& root) : graph_(shared.pool.size() + 1) {
+    whole_graph(detail::arbitration<Config>& shared, request const& root)
+        : graph_(shared.pool.size() + 1) {
         std::vector<request> all{root};
         shared.pool.for_each_at_standstill([&](block& b) {
             if (&b != root.who && is_queued(b) && !b.is_victim())
@@ -60,8 +61,8 @@ public:
     [[nodiscard]] unsigned shortest_cycle_through(block const& root) const {
         std::vector<unsigned> distance(boost::num_vertices(graph_), 0);
         boost::breadth_first_search(graph_, root.number,
-                                    boost::visitor(boost::make_bfs_visitor(
-                                        boost::record_distances(distance.data(), boost::on_tree_edge()))));
+                                    boost::visitor(boost::make_bfs_visitor(boost::record_distances(
+                                        distance.data(), boost::on_tree_edge()))));
         unsigned shortest = 0;
         for (auto [e, end] = boost::edges(graph_); e != end; ++e) {
             auto const from = boost::source(*e, graph_);
@@ -83,7 +84,8 @@ private:
     [[nodiscard]] static bool holds_up(request const& holder, request const& waiter) {
         for (std::uint32_t i = 0; i < holder.who->holds.size(); ++i) {
             auto const& held = holder.who->holds.at(i);
-            if (held.lock() == waiter.lock && !compatible(held.held_mode(), waiter.how)) return true;
+            if (held.lock() == waiter.lock && !compatible(held.held_mode(), waiter.how))
+                return true;
         }
         return false;
     }
@@ -92,13 +94,15 @@ private:
         if (!is_queued(*waiter.who)) return stands_ahead(*other.who, waiter);
         if (!is_queued(*other.who)) return !stands_ahead(*waiter.who, other);
         bool ahead = false;
-        for (auto const* q = queue::first(*waiter.lock); q != waiter.who; q = queue::next(*q)) ahead = ahead || q == other.who;
+        for (auto const* q = queue::first(*waiter.lock); q != waiter.who; q = queue::next(*q))
+            ahead = ahead || q == other.who;
         return ahead;
     }
     /// `b` would be ahead of `newcomer`, were that in the queue.
     [[nodiscard]] static bool stands_ahead(block const& b, request const& newcomer) {
         for (auto const* q = queue::first(*newcomer.lock); q != nullptr; q = queue::next(*q)) {
-            if (queue::goes_ahead(newcomer.who->current_stamp(), newcomer.upgrade, *q)) return false;
+            if (queue::goes_ahead(newcomer.who->current_stamp(), newcomer.upgrade, *q))
+                return false;
             if (q == &b) return true;
         }
         return false;
@@ -142,7 +146,9 @@ private:
     static void compare(shared_state& shared, typename whole_graph<Config>::request const& root) {
         machine::quiet const nobody_moves;
         auto const expected = whole_graph<Config>{shared, root}.shortest_cycle_through(*root.who);
-        auto const found = wait_for_graph<Config>{shared, *root.who, *root.lock, root.how, root.upgrade}.shortest_cycle();
+        auto const found =
+            wait_for_graph<Config>{shared, *root.who, *root.lock, root.how, root.upgrade}
+                .shortest_cycle();
         auto& all = compared_so_far;
         ++all.searches;
         all.cycles += expected > 0 ? 1 : 0;
@@ -169,7 +175,9 @@ comparison transactions_at_random(unsigned seed, unsigned threads, int readers, 
     for (unsigned t = 0; t < threads; ++t) {
         p.thread([&, t] {
             std::mt19937 random(seed * 1000 + t);
-            auto const draw = [&](int below) { return static_cast<int>(random() % static_cast<unsigned>(below)); };
+            auto const draw = [&](int below) {
+                return static_cast<int>(random() % static_cast<unsigned>(below));
+            };
             for (int n = 0; n < commits_of_each; ++n) {
                 std::array<std::size_t, lock_count> order{};
                 for (std::size_t i = 0; i < lock_count; ++i) order[i] = i;
@@ -179,7 +187,8 @@ comparison transactions_at_random(unsigned seed, unsigned threads, int readers, 
                     for (std::size_t i = 0; i < wanted; ++i) {
                         auto& lock = locks[order[i]];
                         auto const kind = draw(100);
-                        auto const how = kind < readers + upgraders ? mode::shared : mode::exclusive;
+                        auto const how =
+                            kind < readers + upgraders ? mode::shared : mode::exclusive;
                         if (auto const r = txn.acquire(lock, how); !r) return r;
                         machine::current()->compute(static_cast<std::uint64_t>(draw(3'000)));
                         if (kind >= upgraders) continue;
@@ -197,12 +206,15 @@ comparison transactions_at_random(unsigned seed, unsigned threads, int readers, 
 }  // namespace
 
 TEST_SUITE("simulate/wait_for_graph") {
-    TEST_CASE_TEMPLATE("INV-P1: a search that follows few edges finds the shortest cycle of the whole graph", Policy,
-                       policies::wound_wait, policies::wait_die, policies::cycle_detection, policies::lock_ordering) {
+    TEST_CASE_TEMPLATE(
+        "INV-P1: a search that follows few edges finds the shortest cycle of the whole graph",
+        Policy, policies::wound_wait, policies::wait_die, policies::cycle_detection,
+        policies::lock_ordering) {
         comparison all;
         for (auto const& mix : std::map<int, int>{{40, 0}, {70, 10}, {80, 0}}) {
             auto const readers = mix.first;  // not a binding: clang++ does not capture those
-            for (unsigned seed = 1; seed <= (Policy::needs.held_list ? 3 : 1); ++seed) {  // it alone has victims
+            for (unsigned seed = 1; seed <= (Policy::needs.held_list ? 3 : 1);
+                 ++seed) {  // it alone has victims
                 CAPTURE(seed);
                 CAPTURE(readers);
                 auto const o = transactions_at_random<Policy>(seed, 32, readers, mix.second);

@@ -49,7 +49,8 @@ std::string joined(std::vector<std::string> const& names) {
 
 TEST_SUITE("stress/command_line") {
     TEST_CASE("help is there for the program and each command") {
-        for (auto const* command : {"", "list", "run", "simulate", "replay", "report", "suite", "calibrate"}) {
+        for (auto const* command :
+             {"", "list", "run", "simulate", "replay", "report", "suite", "calibrate"}) {
             CAPTURE(command);
             auto arguments = words(command);
             arguments.emplace_back("--help");

@@ -15,8 +15,8 @@ namespace fs = std::filesystem;
 namespace {
 
 std::vector<std::string> quick_run(fs::path const& out) {
-    return {"run",   "--workload", "uniform",  "--policy", "no_wait", "--threads", "1", "--seconds",
-            "0.001", "--rounds",   "1",        "--out",    out.string()};
+    return {"run",       "--workload", "uniform",  "--policy", "no_wait", "--threads", "1",
+            "--seconds", "0.001",      "--rounds", "1",        "--out",   out.string()};
 }
 void refuses(finished const& f) {
     CHECK(f.status == 2);
@@ -36,9 +36,15 @@ TEST_SUITE_BEGIN("outputs");
 
 TEST_CASE("no FIFO, directory or dangling link is replaced by a result") {
     temporary_directory const place;
-    SUBCASE("FIFO") { REQUIRE(::mkfifo((place / "results.csv").c_str(), 0600) == 0); }
-    SUBCASE("directory") { fs::create_directory(place / "results.csv"); }
-    SUBCASE("link to nothing") { fs::create_symlink(place / "gone", place / "results.csv"); }
+    SUBCASE("FIFO") {
+        REQUIRE(::mkfifo((place / "results.csv").c_str(), 0600) == 0);
+    }
+    SUBCASE("directory") {
+        fs::create_directory(place / "results.csv");
+    }
+    SUBCASE("link to nothing") {
+        fs::create_symlink(place / "gone", place / "results.csv");
+    }
     auto const before = fs::symlink_status(place / "results.csv").type();
     refuses(run_program(quick_run(place.path())));
     CHECK(fs::symlink_status(place / "results.csv").type() == before);
@@ -80,10 +86,16 @@ TEST_CASE("whatever ends a command, it leaves nothing and its status says so") {
     for (int const signal : {SIGINT, SIGTERM, SIGHUP}) {
         for (auto const* const command : {"run", "simulate"}) {
             temporary_directory const place;
-            std::vector<std::string> arguments{command,    "--workload", "zipf", "--policy", "wound_wait",
-                                               "--out", (place / "out").string()};
+            std::vector<std::string> arguments{command,
+                                               "--workload",
+                                               "zipf",
+                                               "--policy",
+                                               "wound_wait",
+                                               "--out",
+                                               (place / "out").string()};
             if (command == std::string{"run"}) {
-                arguments.insert(arguments.end(), {"--seconds", "60", "--rounds", "1", "--threads", "2"});
+                arguments.insert(arguments.end(),
+                                 {"--seconds", "60", "--rounds", "1", "--threads", "2"});
             } else {
                 arguments.insert(arguments.end(), {"--cores", "64", "--commits", "10000000"});
             }
@@ -109,7 +121,8 @@ TEST_CASE("standard output without room is an error") {
 }
 
 TEST_CASE("what the user gave is shown on one line of bearable length") {
-    for (auto const& name : {std::string(5'000, 'x'), std::string("a\nb\x01 c"), std::string(300, '/')}) {
+    for (auto const& name :
+         {std::string(5'000, 'x'), std::string("a\nb\x01 c"), std::string(300, '/')}) {
         auto const f = run_program({"run", "--workload", name});
         CHECK(f.status == 2);
         CHECK(is_one_sentence(f.err));
@@ -143,7 +156,8 @@ TEST_CASE("stress/run answers before it builds, and knows the options of suite")
     CHECK(wrong.status == 2);
     CHECK(wrong.err.starts_with("stress/run: unknown option --nonsense"));
     auto const suite = run_program({"suite", "--help"}).out;
-    for (std::size_t at = suite.find("\n  --"); at != std::string::npos; at = suite.find("\n  --", at + 1)) {
+    for (std::size_t at = suite.find("\n  --"); at != std::string::npos;
+         at = suite.find("\n  --", at + 1)) {
         auto const option = suite.substr(at + 3, suite.find_first_of(" \n", at + 3) - at - 3);
         CAPTURE(option);
         CHECK(help.out.find(" " + option) != std::string::npos);

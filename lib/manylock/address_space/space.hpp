@@ -12,7 +12,7 @@
 // docs/address-space.md has the locking table and the arguments.
 #pragma once
 
-#include <manylock/address_space/maps_row.hpp>
+#include <manylock/address_space/rules/maps_row.hpp>
 #include <manylock/address_space/update.hpp>
 #include <manylock/platform/native_rcu.hpp>
 
@@ -298,20 +298,21 @@ std::string space_on<Domain>::broken_invariant(bool maximal) {
     char const* broken = "";
     map_.each(0, [&](region_type const& r) {
         ++count;
-        if (r.claim_number() != 0)
+        if (r.claim_number() != 0) {
             broken = "a claim was left behind";
-        else if (r.first() != r.area.start || r.past() != r.area.end)
+        } else if (r.first() != r.area.start || r.past() != r.area.end) {
             broken = "a region's bounds are not its VMA's";
-        else if (r.first() >= r.past() || !page_aligned(r.first()) || !page_aligned(r.past()))
+        } else if (r.first() >= r.past() || !page_aligned(r.first()) || !page_aligned(r.past())) {
             broken = "a VMA is empty or not made of whole pages";
-        else if (r.lock.busy())
+        } else if (r.lock.busy()) {
             broken = "a lock is still held";
-        else if (map_.floor(r.first()) != &r)
+        } else if (map_.floor(r.first()) != &r) {
             broken = "a region is not found by its start";
-        else if (last != nullptr && last->past() > r.first())
+        } else if (last != nullptr && last->past() > r.first()) {
             broken = "two VMAs overlap";
-        else if (maximal && last != nullptr && mergeable(last->area, r.area))
+        } else if (maximal && last != nullptr && mergeable(last->area, r.area)) {
             broken = "two neighbours should be one VMA";
+        }
         last = &r;
         return *broken == '\0';
     });
@@ -320,7 +321,8 @@ std::string space_on<Domain>::broken_invariant(bool maximal) {
 }
 
 /// `Platform` has a recycler, whose memory outlives the read sections that know it.
-template <conflict_policy Policy, options Options = options{}, class Platform = platform::native_rcu>
+template <conflict_policy Policy, options Options = options{},
+          class Platform = platform::native_rcu>
 using basic_address_space = space_on<manylock::domain<Policy, Options, Platform>>;
 
 }  // namespace manylock::address_space

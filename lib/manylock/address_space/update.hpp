@@ -128,7 +128,7 @@ private:
     bool lock_wanted() {
         std::sort(w_.wanted_.begin(), w_.wanted_.end(),
                   [](interval a, interval b) { return a.start < b.start; });
-        for (interval const& range : w_.wanted_)
+        for (interval const& range : w_.wanted_) {
             for (address at = range.start; at < range.end;) {
                 read_section section;
                 region_type* const r = map_.first_above(at);
@@ -142,6 +142,7 @@ private:
                 if (!hold(*r, at, range.end, section)) return false;
                 at = r->past();
             }
+        }
         return true;
     }
 

@@ -20,12 +20,13 @@ auto update<Space>::claim_fills() -> answer {
         typename map_type::edit edit{map_, stock_, w_.unpublished_.size()};
         for (region_type* r : w_.unpublished_)
             if (map_.overlapping(r->first(), r->past()) != nullptr) in_the_way = r->first();
-        if (in_the_way == 0)
+        if (in_the_way == 0) {
             for (region_type* r : w_.unpublished_) {
                 // relaxed: published by the insertion
                 r->claim.store(++space_.last_claim_, domain_type::platform::relaxed);
                 edit.insert(*r);
             }
+        }
     }
     if (in_the_way != 0) {
         interval const range = fill_at(in_the_way);
@@ -161,10 +162,11 @@ void update<Space>::settle_rejoined() {
     region_type* const r = std::exchange(w_.last_asked_, nullptr);
     if (under_umbrella || txn_.attempt() == 1 || r == nullptr) return;
     if (!txn_.holds(r->lock, mode::shared)) return;
-    if (r->claim_number() != 0)
+    if (r->claim_number() != 0) {
         add_held({r, r->first(), true, false});
-    else if (r->first() != w_.last_rank_)
+    } else if (r->first() != w_.last_rank_) {
         txn_.release(r->lock);
+    }
 }
 
 /// Claims that we left to a waiter which then did not take them are ours again. False: restart.
@@ -186,10 +188,11 @@ bool update<Space>::pick_up_claims() {
         w_.last_asked_ = r;
         w_.last_rank_ = start;
         if (!txn_.acquire_found(r->lock, mode::exclusive, section, start)) return false;
-        if (r->claim_number() != 0)
+        if (r->claim_number() != 0) {
             add_held({r, start, true, false});
-        else
+        } else {
             txn_.release(r->lock);
+        }
     }
     return true;
 }

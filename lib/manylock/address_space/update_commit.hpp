@@ -54,12 +54,13 @@ bool update<Space>::still_true() const {
     if (under_umbrella) return true;
     if (writes_ && !uses_break_ && space_.default_flags() != globals_.default_flags) return false;
     bool ours = true;
-    for (interval const& known : w_.plan_.covered())
+    for (interval const& known : w_.plan_.covered()) {
         map_.each(known.start, [&](region_type const& r) {
             bool const inside = r.first() < known.end;
             if (inside && r.claim_number() == 0 && !is_held(&r)) ours = false;
             return inside && ours;
         });
+    }
     return ours;
 }
 
@@ -75,9 +76,10 @@ bool update<Space>::commit(mm_globals const& g) {
         for (held const& h : w_.held_)
             if (!h.kept) edit.unlink(*h.where);
         // Bounds first: a search for a new region's place must meet them in order.
-        for (std::size_t i = 0; i < w_.destinations_.size(); ++i)
+        for (std::size_t i = 0; i < w_.destinations_.size(); ++i) {
             if (auto const& d = w_.destinations_[i]; d.changed && !d.fresh)
                 edit.become(*d.where, w_.plan_[i]);
+        }
         for (auto const& d : w_.destinations_)
             if (d.fresh) edit.insert(*d.where);
         space_.adopt_globals(g, uses_break_, count_change());

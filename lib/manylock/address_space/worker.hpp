@@ -3,8 +3,8 @@
 // outlive the space it last worked on.
 #pragma once
 
-#include <manylock/address_space/footprint.hpp>
-#include <manylock/address_space/region_map.hpp>
+#include <manylock/address_space/rules/footprint.hpp>
+#include <manylock/address_space/map/region_map.hpp>
 
 #include <cstdint>
 #include <optional>

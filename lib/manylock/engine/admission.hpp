@@ -59,7 +59,8 @@ private:
     static bool passes(block& me, request_type const& r) noexcept {
         if (r.is_upgrade()) return false;
         if (Config::known_readers && r.wanted == mode::shared && !r.is_single_read()) return false;
-        auto const looks = r.patience.may_wait && !rules::never_waits(r) ? Config::knobs.spin_limit : 0;
+        auto const looks =
+            r.patience.may_wait && !rules::never_waits(r) ? Config::knobs.spin_limit : 0;
         for (unsigned i = 0;; ++i) {
             auto const answer = r.lock.try_pass(me, r.wanted, holding::unit_of(r.slot));
             if (answer != lock_type::pass::not_yet) return answer == lock_type::pass::done;
@@ -67,12 +68,15 @@ private:
             platform::pause();
         }
     }
-    static bool is_blocked(shared_state& shared, lock_word w, block& me, request_type const& r) noexcept {
-        bool const held_up = holding::are_in_the_way(w, me, r.wanted, r.is_upgrade(), r.is_single_read());
-        if (Config::needs.stamps && (held_up || queue::first(r.lock) != nullptr)) rules::draw_stamps(shared, w, me);
+    static bool is_blocked(shared_state& shared, lock_word w, block& me,
+                           request_type const& r) noexcept {
+        bool const held_up =
+            holding::are_in_the_way(w, me, r.wanted, r.is_upgrade(), r.is_single_read());
+        if (Config::needs.stamps && (held_up || queue::first(r.lock) != nullptr))
+            rules::draw_stamps(shared, w, me);
         // A free lock is open to all: the queue bars nobody.
-        return held_up ||
-               (!w.is_free() && rules::waiters_are_in_the_way(r.lock, me, r.wanted, r.is_upgrade()));
+        return held_up || (!w.is_free() &&
+                           rules::waiters_are_in_the_way(r.lock, me, r.wanted, r.is_upgrade()));
     }
     static void grant(lock_word w, block& me, request_type const& r) noexcept {
         pokes poked;
@@ -82,7 +86,8 @@ private:
         queue::unlatch(r.lock, w);
         poked.deliver();
     }
-    static void line_up(shared_state& shared, lock_word w, block& me, request_type const& r, pokes& poked) noexcept {
+    static void line_up(shared_state& shared, lock_word w, block& me, request_type const& r,
+                        pokes& poked) noexcept {
         me.wait_mode.store(r.wanted, platform::release);  // release; pairs (Q4), as (Q5)
         me.wait_hold = r.is_upgrade() ? r.upgraded : r.slot;
         me.wait_upgrade = r.is_upgrade();

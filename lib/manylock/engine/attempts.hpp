@@ -22,8 +22,8 @@ public:
         me.attempt.store(me.attempt.load(platform::relaxed) + 1, platform::relaxed);
     }
     /// From here on until rollback `me` is told so again (E12). `contending`: whom the next attempt waits for first.
-    static acquire_result restart(core& domain, block& me, restart_reason reason, queued_lock<Config>* contending,
-                                  mode m, std::uintptr_t rank) {
+    static acquire_result restart(core& domain, block& me, restart_reason reason,
+                                  queued_lock<Config>* contending, mode m, std::uintptr_t rank) {
         me.phase = transaction_phase::restarting;
         me.last_restart = reason;
         me.contending = contending;

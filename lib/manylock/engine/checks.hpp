@@ -23,7 +23,7 @@ inline living_domains& domains_alive() {
     static auto& all = *new living_domains;  // never destroyed: locks may die after static objects
     return all;
 }
-}  // namespace process_wide
+}  // namespace gnu::visibility("default")]]process_wide
 
 namespace detail {
 
@@ -62,7 +62,9 @@ using home_of = std::conditional_t<checks_enabled, home<Config>, no_home>;
 template <class Platform, bool Checked = checks_enabled>
 class in_use_mark {
 public:
-    void set(bool used) noexcept { value_.store(used ? 1 : 0, Platform::relaxed); }  // relaxed: a check
+    void set(bool used) noexcept {
+        value_.store(used ? 1 : 0, Platform::relaxed);
+    }  // relaxed: a check
     [[nodiscard]] bool is_set() const noexcept {
         return value_.load(Platform::relaxed) != 0;  // relaxed: a check
     }
@@ -81,8 +83,10 @@ public:
 template <class Platform, bool Checked = checks_enabled>
 class marking_mark {
 public:
-    void set(std::uint32_t number) noexcept { value_.store(number, Platform::relaxed); }  // relaxed: a check
-    void clear() noexcept { value_.store(nobody, Platform::relaxed); }                    // relaxed: a check
+    void set(std::uint32_t number) noexcept {
+        value_.store(number, Platform::relaxed);
+    }                                                                   // relaxed: a check
+    void clear() noexcept { value_.store(nobody, Platform::relaxed); }  // relaxed: a check
     [[nodiscard]] bool is(std::uint32_t number) const noexcept {
         return value_.load(Platform::relaxed) == number;  // relaxed: a check
     }

@@ -13,7 +13,9 @@ struct guarded_field {
     using type = T;
 };
 template <class Platform, class T>
-    requires requires { typename Platform::template guarded<T>; }
+requires requires {
+    typename Platform::template guarded<T>;
+}
 struct guarded_field<Platform, T> {
     using type = typename Platform::template guarded<T>;
 };
@@ -31,9 +33,11 @@ struct config {
     static constexpr bool takes_turns = !needs.umbrella && !Policy::promises.eldest_never_restarts;
     /// Who waits while holding something may be passed by newcomers: nothing that the policy promises hangs on the order.
     /// Who holds nothing may be passed under every policy (decision 23).
-    static constexpr bool may_pass_holders = needs.umbrella || !Policy::promises.eldest_never_restarts;
+    static constexpr bool may_pass_holders =
+        needs.umbrella || !Policy::promises.eldest_never_restarts;
     static constexpr bool distributed_readers = Options.distributed_readers && !needs.umbrella;
-    static constexpr bool published_holds = needs.held_list || Options.publish_holds || distributed_readers;
+    static constexpr bool published_holds =
+        needs.held_list || Options.publish_holds || distributed_readers;
     template <class T>
     using guarded = typename guarded_field<Platform, T>::type;
 };

@@ -81,8 +81,8 @@ public:
             if (!f(*b)) return;
         }
     }
-    [[nodiscard]] static bool waiters_are_in_the_way(lock_type const& lock, block const& me, mode wanted,
-                                                     bool upgrade) noexcept {
+    [[nodiscard]] static bool waiters_are_in_the_way(lock_type const& lock, block const& me,
+                                                     mode wanted, bool upgrade) noexcept {
         bool blocked = false;
         for_each_ahead(lock, me, upgrade, [&](block const& b) {
             blocked = !compatible(queue::mode_of(b), wanted);
@@ -103,15 +103,18 @@ public:
                                         .in_order = r.in_order,
                                         .is_upgrade = r.is_upgrade()}) == decision::die;
         } else {
-            mode_set in_the_way;  // modes of requests ahead that wait, through others, for the holders
+            mode_set
+                in_the_way;  // modes of requests ahead that wait, through others, for the holders
             in_the_way.add(w.is_exclusive() ? mode::exclusive : mode::shared);
             bool dies = false;
             for_each_ahead(r.lock, me, r.is_upgrade(), [&](block& ahead) {
-                if (in_the_way.conflicts_with(queue::mode_of(ahead))) in_the_way.add(queue::mode_of(ahead));
+                if (in_the_way.conflicts_with(queue::mode_of(ahead)))
+                    in_the_way.add(queue::mode_of(ahead));
                 // A single-object reader will not wait while it holds: nobody need fear it. It may be older than the
                 // eldest transaction, since others may pass it.
-                dies = dies || (!ahead.is_single_read() && !compatible(queue::mode_of(ahead), r.wanted) &&
-                                decide(me, ahead, r, poked));
+                dies = dies ||
+                       (!ahead.is_single_read() && !compatible(queue::mode_of(ahead), r.wanted) &&
+                        decide(me, ahead, r, poked));
                 return true;
             });
             if (in_the_way.conflicts_with(r.wanted)) {

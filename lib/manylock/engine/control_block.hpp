@@ -18,8 +18,8 @@ namespace manylock::detail {
 /// Signals that a waiter's parker takes; bit 0 is the parker's own.
 namespace signal {
 inline constexpr std::uint32_t granted = 2;  ///< the lock is ours, our request left the queue
-inline constexpr std::uint32_t stale = 4;    ///< the object was detached, our request left the queue
-inline constexpr std::uint32_t poke = 8;     ///< something changed: look again
+inline constexpr std::uint32_t stale = 4;  ///< the object was detached, our request left the queue
+inline constexpr std::uint32_t poke = 8;   ///< something changed: look again
 }  // namespace signal
 
 /// Scratch memory of one walk over the wait-for graph; kept, so that later walks allocate nothing.
@@ -27,10 +27,10 @@ template <class Config>
 struct walk_scratch {
     struct step {
         control_block<Config>* node = nullptr;
-        std::uint64_t wait = 0;      ///< the wait attempt in which the node was seen
-        std::uint32_t parent = 0;    ///< index of the transaction it waits for
-        bool queue_edge = false;     ///< it waits for a waiter ahead of it, not for a holder
-        bool behind_known = false;   ///< as wait_graph_view::node
+        std::uint64_t wait = 0;     ///< the wait attempt in which the node was seen
+        std::uint32_t parent = 0;   ///< index of the transaction it waits for
+        bool queue_edge = false;    ///< it waits for a waiter ahead of it, not for a holder
+        bool behind_known = false;  ///< as wait_graph_view::node
     };
     std::vector<step> steps;
     std::vector<step> cycle;
@@ -74,11 +74,13 @@ struct alignas(64) control_block {
     typename platform::parker park;
 
     // --- under the latch of the lock waited for ------------------------------------------------
-    guarded<control_block*> previous{};   ///< of the queue's first: its last
-    guarded<hold<Config>*> wait_hold{};    ///< becomes ours when granted; none: a single-object reader
-    guarded<bool> wait_upgrade{};          ///< already holds the lock in a weaker mode
-    guarded<bool> wait_restartable{};      ///< holds something: may be made to restart
-    guarded<std::uint16_t> wait_passes{};  ///< times that it was passed: told that the lock is free, it found it taken
+    guarded<control_block*> previous{};  ///< of the queue's first: its last
+    guarded<hold<Config>*>
+        wait_hold{};                   ///< becomes ours when granted; none: a single-object reader
+    guarded<bool> wait_upgrade{};      ///< already holds the lock in a weaker mode
+    guarded<bool> wait_restartable{};  ///< holds something: may be made to restart
+    guarded<std::uint16_t>
+        wait_passes{};  ///< times that it was passed: told that the lock is free, it found it taken
 
     // --- the transaction's own -----------------------------------------------------------------
     std::uint32_t number = 0;  ///< position in the pool
@@ -87,17 +89,20 @@ struct alignas(64) control_block {
     bool has_turn = false;        ///< holds the domain's turn (decision 19)
     restart_reason last_restart = restart_reason::conflict;
     mode contending_mode = mode::exclusive;
-    std::uint64_t restarts = 0;   ///< of this transaction
+    std::uint64_t restarts = 0;          ///< of this transaction
     lock_type* contending = nullptr;     ///< what the next attempt waits for first, in that mode
     std::uintptr_t contending_rank = 0;  ///< as its caller named it
     std::uintptr_t highest_rank = 0;
-    atomic<std::uint64_t> stamped_ns{0};  ///< the clock when `age` was drawn; for reports, read by all
+    atomic<std::uint64_t> stamped_ns{
+        0};  ///< the clock when `age` was drawn; for reports, read by all
     hold_list<Config> holds;
     [[no_unique_address]] std::conditional_t<Config::needs.held_list, walk_scratch<Config>,
-                                             no_scratch> scratch;
+                                             no_scratch>
+        scratch;
     [[no_unique_address]] in_use_mark<platform> in_use;  ///< by a transaction; checked builds
     /// The one made before this, where hold lists are looked through; never changes.
-    [[no_unique_address]] std::conditional_t<Config::distributed_readers, guarded<control_block*>, no_link>
+    [[no_unique_address]] std::conditional_t<Config::distributed_readers, guarded<control_block*>,
+                                             no_link>
         older{};
     alignas(64) counters<platform> count;
 
@@ -115,7 +120,8 @@ struct alignas(64) control_block {
         return wounded_attempt.load(platform::relaxed) == attempt.load(platform::relaxed);
     }
     [[nodiscard]] bool is_victim() const noexcept {
-        return victim_wait.load(platform::relaxed) == wait.load(platform::relaxed);  // as is_wounded
+        return victim_wait.load(platform::relaxed) ==
+               wait.load(platform::relaxed);  // as is_wounded
     }
 };
 
@@ -134,7 +140,8 @@ public:
     block_pool& operator=(block_pool const&) = delete;
 
     [[nodiscard]] block& take() {
-        if (auto* const spare = cache::take(id_)) [[likely]] return *spare;
+        if (auto* const spare = cache::take(id_)) [[likely]]
+            return *spare;
         return take_shared();
     }
     void give_back(block& b) noexcept {
@@ -146,7 +153,8 @@ public:
     }
     /// Upper bound of all numbers in use plus one, at the time of the call.
     [[nodiscard]] std::size_t size() const noexcept {
-        return size_.load(platform::relaxed);  // relaxed: only a number; a walk's fence makes it new enough
+        return size_.load(
+            platform::relaxed);  // relaxed: only a number; a walk's fence makes it new enough
     }
     template <class F>
     void for_each(F f) const {

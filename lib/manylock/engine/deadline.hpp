@@ -20,12 +20,14 @@ template <class TimePoint>
 /// `now` plus `time`, rounded up. What is negative, or not a number, is over `now`; what the clock cannot count to is
 /// never.
 template <class TimePoint, class Rep, class Period>
-[[nodiscard]] constexpr TimePoint deadline_after(TimePoint now, std::chrono::duration<Rep, Period> time) noexcept {
+[[nodiscard]] constexpr TimePoint deadline_after(TimePoint now,
+                                                 std::chrono::duration<Rep, Period> time) noexcept {
     using ticks = typename TimePoint::duration;
     using wide = std::chrono::duration<long double, typename ticks::period>;
     if (!(time.count() > Rep{0})) return now;  // not a number is in no order
     // An upper bound of the sum, exact enough: who asks for centuries does not ask for their last microsecond.
-    if (wide{time} + wide{now.time_since_epoch()} >= wide{ticks::max()} * (1 - 1e-9L)) return TimePoint::max();
+    if (wide{time} + wide{now.time_since_epoch()} >= wide{ticks::max()} * (1 - 1e-9L))
+        return TimePoint::max();
     return now + std::chrono::ceil<ticks>(time);
 }
 

@@ -83,17 +83,20 @@ struct domain_core {
     [[nodiscard]] static bool is_marking(void const* domain, std::uint32_t number) noexcept {
         auto& alive = process_wide::domains_alive();
         std::lock_guard const guard{alive.mutex};
-        return alive.cores.contains(domain) && static_cast<domain_core const*>(domain)->marks_under.is(number);
+        return alive.cores.contains(domain) &&
+               static_cast<domain_core const*>(domain)->marks_under.is(number);
     }
     /// The rank of a lock whose caller names none is its address.
-    [[nodiscard]] static std::uintptr_t rank_of(lock_type const& lock, std::uintptr_t named) noexcept {
+    [[nodiscard]] static std::uintptr_t rank_of(lock_type const& lock,
+                                                std::uintptr_t named) noexcept {
         return named != 0 ? named : reinterpret_cast<std::uintptr_t>(&lock);
     }
     /// The last single-object reader has left an object that the umbrella's holder wants to mark.
     void wake_marker() noexcept {
         // acquire; pairs with the exchange by which the holder took the umbrella
         lock_word const w{umbrella.word_.load(platform::acquire)};
-        if (w.is_exclusive()) w.template exclusive_holder<control_block<Config>>()->park.deliver(signal::poke);
+        if (w.is_exclusive())
+            w.template exclusive_holder<control_block<Config>>()->park.deliver(signal::poke);
     }
 
 private:

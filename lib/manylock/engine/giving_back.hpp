@@ -54,7 +54,8 @@ public:
         typename rules::pokes poked;
         w = queue::grant(lock, w, granted);
         for (auto* b = granted.first(); b != nullptr; b = queue::next(*b)) {
-            if (!b->is_single_read()) rules::ask_again(queue::first(lock), *b, queue::mode_of(*b), poked);
+            if (!b->is_single_read())
+                rules::ask_again(queue::first(lock), *b, queue::mode_of(*b), poked);
         }
         queue::unlatch(lock, w);
         poked.deliver();

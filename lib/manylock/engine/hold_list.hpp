@@ -26,106 +26,13 @@
 #include <functional>
 #include <memory>
 #include <new>
-#include <type_traits>
 #include <utility>
 #include <vector>
 
-#include <manylock/engine/config.hpp>
+#include <manylock/engine/hold.hpp>
 #include <manylock/engine/hold_index.hpp>
 
-namespace manylock {
-template <class Config>
-class queued_lock;
-}
-
 namespace manylock::detail {
-
-template <class Config>
-struct control_block;
-
-/// Same interface as an atomic, for lists that nobody else reads.
-template <class T>
-struct plain_cell {
-    T value{};
-    template <class Order>
-    [[nodiscard]] T load(Order) const noexcept { return value; }
-    template <class Order>
-    void store(T v, Order) noexcept { value = v; }
-};
-
-template <class Config>
-struct hold;
-
-struct no_reader_links {};
-/// Links the shared holders of one lock; read and written under that lock's latch.
-template <class Config>
-struct reader_links {
-    template <class T>
-    using guarded = typename Config::template guarded<T>;
-    guarded<control_block<Config>*> holder{};
-    guarded<hold<Config>*> next{};
-    guarded<hold<Config>*> previous{};
-};
-struct no_rank {};
-struct with_rank {
-    std::uintptr_t rank = 0;
-    std::uintptr_t highest_before = 0;  ///< highest rank held when this was acquired
-};
-
-/// One hold. The lock's address, the mode and a flag share a word, so that a reader never sees half of it.
-template <class Config>
-struct hold : std::conditional_t<Config::known_readers, reader_links<Config>, no_reader_links>,
-              std::conditional_t<Config::needs.rank, with_rank, no_rank> {
-    using lock_type = queued_lock<Config>;
-    using platform = typename Config::platform;
-    template <class T>
-    using cell = std::conditional_t<Config::published_holds,
-                                    typename platform::template atomic<T>, plain_cell<T>>;
-
-    cell<std::uintptr_t> lock_and_mode{};
-
-    void set(lock_type const* lock, mode m) noexcept { set(value_of(lock, m)); }
-    void set(std::uintptr_t value) noexcept {
-        // release; pairs with the acquire in read; a walker that sees it sees the lock initialised
-        lock_and_mode.store(value, platform::release);
-    }
-    [[nodiscard]] static std::uintptr_t value_of(lock_type const* lock, mode m) noexcept {
-        return reinterpret_cast<std::uintptr_t>(lock) | static_cast<std::uintptr_t>(m);
-    }
-    void clear() noexcept {
-        lock_and_mode.store(0, platform::release);  // release: who sees it sees that our wait is over
-    }
-    [[nodiscard]] std::uintptr_t read() const noexcept {
-        return lock_and_mode.load(platform::acquire);  // acquire; pairs with the release in set
-    }
-    [[nodiscard]] lock_type* lock() const noexcept {
-        return reinterpret_cast<lock_type*>(read() & ~std::uintptr_t{3});
-    }
-    [[nodiscard]] mode held_mode() const noexcept { return mode_of(read()); }
-    [[nodiscard]] static mode mode_of(std::uintptr_t value) noexcept { return static_cast<mode>(value & 1U); }
-
-    // --- distributed readers: a shared hold that only this entry knows of -----------------------------------
-    static constexpr std::uintptr_t distributed = 2;
-    [[nodiscard]] static std::uintptr_t distributed_hold_of(lock_type const* lock) noexcept {
-        return value_of(lock, mode::shared) | distributed;
-    }
-    /// False if somebody has counted us at the lock in the meantime.
-    [[nodiscard]] bool give_back_distributed(std::uintptr_t value) noexcept {
-        // (D2) release; pairs (D3): our reads are over. Failed, relaxed: the word of the lock decides from here on.
-        return lock_and_mode.compare_exchange_strong(value, 0, platform::release, platform::relaxed);
-    }
-    /// Turns a distributed hold of `lock` into one that the lock knows of; false if this is none.
-    [[nodiscard]] bool count_distributed(lock_type const* lock) noexcept {
-        auto value = read();  // (D3) acquire; pairs (D2)
-        if (value != distributed_hold_of(lock)) return false;
-        // relaxed: only the value matters; the holder goes by it
-        if (lock_and_mode.compare_exchange_strong(value, value & ~distributed, platform::relaxed, platform::relaxed)) {
-            return true;
-        }
-        (void)read();  // given back in the meantime: (D3) once more
-        return false;
-    }
-};
 
 /// Written by the transaction alone. A walker reads it only while the transaction waits, when it does
 /// not change, and checks afterwards that the wait has not ended in between.
@@ -169,7 +76,8 @@ public:
     [[nodiscard]] entry& reserve() {
         auto const n = own_size();
         filling_ = no_hole;
-        if (n < first_chunk) [[likely]] return inline_[n];
+        if (n < first_chunk) [[likely]]
+            return inline_[n];
         while (!holes_.empty()) {
             auto const i = holes_.back();
             if (i < n && at(i).read() == 0) {
@@ -191,7 +99,8 @@ public:
     [[nodiscard]] bool fills_hole() const noexcept { return filling_ != no_hole; }
     /// Requires: e is what reserve() returned last.
     void push(entry& e, lock_type const* lock, mode m) noexcept {
-        if (filling_ == no_hole) [[likely]] return append(e, entry::value_of(lock, m));
+        if (filling_ == no_hole) [[likely]]
+            return append(e, entry::value_of(lock, m));
         only_appended_ = false;
         e.set(lock, m);
         if constexpr (Config::needs.rank) last_acquired_ = &e;
@@ -238,15 +147,19 @@ public:
     template <class F>
     [[gnu::always_inline]] void drain(F f) noexcept {
         auto n = own_size();
-        if (n > first_chunk) [[unlikely]] n = drain_chunks(f);
+        if (n > first_chunk) [[unlikely]]
+            n = drain_chunks(f);
         while (n-- > 0) {
-            if (auto& e = inline_[n]; e.read() != 0) [[likely]] f(e);
+            if (auto& e = inline_[n]; e.read() != 0) [[likely]]
+                f(e);
         }
         size_.store(0, platform::release);  // release: as in hold::clear
-        if (!only_appended_) [[unlikely]] forget_order();
+        if (!only_appended_) [[unlikely]]
+            forget_order();
     }
     [[nodiscard]] entry const& at(std::uint32_t i) const noexcept {
-        if (i < first_chunk) [[likely]] return inline_[i];
+        if (i < first_chunk) [[likely]]
+            return inline_[i];
         auto const [chunk, offset] = locate(i);
         return chunks_[chunk].load(platform::relaxed)[offset];  // relaxed: as in reserve
     }
@@ -263,7 +176,7 @@ private:
     [[nodiscard]] static constexpr place locate(std::uint32_t i) noexcept {
         auto const scaled = i / first_chunk + 1;
         auto const chunk = static_cast<std::uint32_t>(std::bit_width(scaled)) - 1;
-        return {chunk, i - first_chunk * ((1U << chunk) - 1)};  // NOLINT(clang-analyzer-core.*): scaled is not 0
+        return {chunk, i - first_chunk * ((1U << chunk) - 1)};  // NOLINT: scaled is not 0
     }
     static constexpr std::align_val_t line{64};
     static_assert(first_chunk * sizeof(entry) % 64 == 0);
@@ -339,7 +252,8 @@ private:
     std::uint32_t filling_ = no_hole;  ///< the hole that reserve() chose
     std::uint32_t indexed_ = 0;
     bool in_order_ = true;  ///< entries are in the order of acquisition: no hole was filled
-    bool only_appended_ = true;  ///< no gap, nothing indexed, in order: the next transaction finds it as it should be
+    bool only_appended_ =
+        true;  ///< no gap, nothing indexed, in order: the next transaction finds it as it should be
     entry const* last_acquired_ = nullptr;  ///< kept only where locks have ranks
     std::array<entry, first_chunk> inline_{};
     std::array<cell<entry*>, 26> chunks_{};

@@ -26,8 +26,8 @@ public:
 
     /// True if a holder other than `me` conflicts with `wanted`. An upgrader ignores its own hold.
     /// `single_read`: a reader without a hold, for which the word must have room.
-    [[nodiscard]] static bool are_in_the_way(lock_word w, block const& me, mode wanted, bool upgrade,
-                                             bool single_read) noexcept {
+    [[nodiscard]] static bool are_in_the_way(lock_word w, block const& me, mode wanted,
+                                             bool upgrade, bool single_read) noexcept {
         if (w.is_exclusive()) return true;
         if (compatible(mode::shared, wanted)) return single_read && w.is_full(single_unit);
         if constexpr (Config::known_readers) {
@@ -41,7 +41,8 @@ public:
     }
     /// The word with `b` as a holder. `upgraded`: its weaker hold, if this is an upgrade. `h`: what to link; none: a
     /// single-object reader.
-    [[nodiscard]] static lock_word add(lock_word w, block& b, mode m, hold_type* upgraded, hold_type* h) noexcept {
+    [[nodiscard]] static lock_word add(lock_word w, block& b, mode m, hold_type* upgraded,
+                                       hold_type* h) noexcept {
         if (m == mode::exclusive) {  // an upgrader was the only reader: the payload is replaced
             if constexpr (Config::known_readers) {
                 if (upgraded != nullptr) (void)unlink(w, *upgraded);
@@ -92,7 +93,8 @@ public:
     }
     /// Looks through all hold lists for readers that the lock does not know of, and makes it know them.
     /// Cost: a look at every hold of every list of the domain.
-    static lock_word count_distributed(shared_state& shared, lock_type& lock, lock_word w) noexcept {
+    static lock_word count_distributed(shared_state& shared, lock_type& lock,
+                                       lock_word w) noexcept {
         w = w.not_distributed();
         // relaxed: the fence orders it. Latched, so nobody else changes it.
         lock.word_.store(w.latched().bits, platform::relaxed);
@@ -115,11 +117,12 @@ private:
         auto seen = lock.word_.load(platform::relaxed);  // relaxed: the exchange decides
         lock_word const w{seen};
         // (L1) acquire; pairs (L2), as in wait_queue::latch
-        if (barred(w) || !lock.word_.compare_exchange_strong(seen, w.latched().bits, platform::acquire,
-                                                             platform::relaxed)) {
+        if (barred(w) || !lock.word_.compare_exchange_strong(
+                             seen, w.latched().bits, platform::acquire, platform::relaxed)) {
             return false;
         }
-        lock.word_.store(change(w).bits, platform::release);  // (L2) release, as in wait_queue::unlatch
+        lock.word_.store(change(w).bits,
+                         platform::release);  // (L2) release, as in wait_queue::unlatch
         return true;
     }
     [[nodiscard]] static lock_word unlink(lock_word w, hold_type& h) noexcept {

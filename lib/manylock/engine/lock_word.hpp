@@ -43,9 +43,13 @@ struct lock_word {
         return !any(payload_mask | single_mask | exclusive_bit);
     }
     /// Nobody holds it nor waits for it.
-    [[nodiscard]] constexpr bool is_idle() const noexcept { return !any(~(detached_bit | distributed_bit)); }
+    [[nodiscard]] constexpr bool is_idle() const noexcept {
+        return !any(~(detached_bit | distributed_bit));
+    }
     /// A holder may leave without the latch: nobody waits to be served.
-    [[nodiscard]] constexpr bool lets_holders_out() const noexcept { return !any(latch_bit | waiters_bit); }
+    [[nodiscard]] constexpr bool lets_holders_out() const noexcept {
+        return !any(latch_bit | waiters_bit);
+    }
     /// Nothing bars a reader that comes now.
     [[nodiscard]] constexpr bool lets_readers_in() const noexcept {
         return !any(latch_bit | waiters_bit | exclusive_bit | detached_bit);
@@ -56,7 +60,8 @@ struct lock_word {
     }
     /// No transaction reads it. With `distributed_counts`, not even one whom a latch holder may be counting right now.
     [[nodiscard]] constexpr bool has_no_shared_holder(bool distributed_counts) const noexcept {
-        return is_exclusive() || !any(payload_mask | distributed_bit | (distributed_counts ? latch_bit : 0));
+        return is_exclusive() ||
+               !any(payload_mask | distributed_bit | (distributed_counts ? latch_bit : 0));
     }
     /// Held exclusively, and whoever waits may be passed and has been told to look.
     [[nodiscard]] constexpr bool may_be_left_open() const noexcept {
@@ -75,9 +80,13 @@ struct lock_word {
         return reinterpret_cast<Hold*>(bits >> payload_shift);
     }
     /// Requires: anonymous readers, not is_exclusive().
-    [[nodiscard]] constexpr bits_type counted_readers() const noexcept { return bits >> payload_shift; }
+    [[nodiscard]] constexpr bits_type counted_readers() const noexcept {
+        return bits >> payload_shift;
+    }
     /// Single-object readers beside known readers.
-    [[nodiscard]] constexpr bits_type single_readers() const noexcept { return (bits & single_mask) / single_one; }
+    [[nodiscard]] constexpr bits_type single_readers() const noexcept {
+        return (bits & single_mask) / single_one;
+    }
 
     /// What one reader adds where readers are counted: beside known ones in a field of its own.
     static constexpr bits_type counted_one = bits_type{1} << 16;
@@ -92,8 +101,12 @@ struct lock_word {
     [[nodiscard]] constexpr lock_word awake() const noexcept { return {bits | awake_bit}; }
     [[nodiscard]] constexpr lock_word not_awake() const noexcept { return {bits & ~awake_bit}; }
     [[nodiscard]] constexpr lock_word detached() const noexcept { return {bits | detached_bit}; }
-    [[nodiscard]] constexpr lock_word distributed() const noexcept { return {bits | distributed_bit}; }
-    [[nodiscard]] constexpr lock_word not_distributed() const noexcept { return {bits & ~distributed_bit}; }
+    [[nodiscard]] constexpr lock_word distributed() const noexcept {
+        return {bits | distributed_bit};
+    }
+    [[nodiscard]] constexpr lock_word not_distributed() const noexcept {
+        return {bits & ~distributed_bit};
+    }
     [[nodiscard]] constexpr lock_word without_waiters() const noexcept {
         return {bits & ~(waiters_bit | closed_bit | awake_bit)};
     }
@@ -112,8 +125,12 @@ struct lock_word {
     [[nodiscard]] lock_word with_first_reader(Hold const* first) const noexcept {
         return {(bits & ~payload_mask) | payload(first)};
     }
-    [[nodiscard]] constexpr lock_word plus_reader(bits_type unit) const noexcept { return {bits + unit}; }
-    [[nodiscard]] constexpr lock_word minus_reader(bits_type unit) const noexcept { return {bits - unit}; }
+    [[nodiscard]] constexpr lock_word plus_reader(bits_type unit) const noexcept {
+        return {bits + unit};
+    }
+    [[nodiscard]] constexpr lock_word minus_reader(bits_type unit) const noexcept {
+        return {bits - unit};
+    }
 
 private:
     static constexpr bits_type latch_bit = 1;

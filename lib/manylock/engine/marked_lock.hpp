@@ -54,7 +54,8 @@ public:
     }
     [[nodiscard]] std::size_t waiter_count() const noexcept { return has_waiters() ? 1 : 0; }
     [[nodiscard]] bool detached() const noexcept {
-        return (word_.load(platform::acquire) & detached_bit) != 0;  // acquire; pairs with set_detached
+        return (word_.load(platform::acquire) & detached_bit) !=
+               0;  // acquire; pairs with set_detached
     }
     /// True if nobody is inside and no reader can enter under `sequence`. A number that merely came
     /// round again is as good as a mark then: it turns readers away.
@@ -107,12 +108,14 @@ public:
         return (word_.load(platform::acquire) & reader_mask) == 0;  // (M5) acquire; pairs (M4)
     }
     void cancel_mark() noexcept {
-        word_.fetch_and(~draining, platform::relaxed);  // relaxed: nothing was written; lets readers in
+        word_.fetch_and(~draining,
+                        platform::relaxed);  // relaxed: nothing was written; lets readers in
     }
     /// Requires: begin_mark, then drained.
     void mark(std::uint32_t sequence) noexcept {
-        auto const kept = word_.load(platform::relaxed) & detached_bit;  // relaxed: nobody else writes
-        word_.store((word{sequence} << 32) | kept, platform::release);   // (M2) release; pairs (M1)
+        auto const kept =
+            word_.load(platform::relaxed) & detached_bit;  // relaxed: nobody else writes
+        word_.store((word{sequence} << 32) | kept, platform::release);  // (M2) release; pairs (M1)
     }
     /// Takes the mark of the umbrella's holder off again; nothing if there is none.
     void unmark(std::uint32_t sequence) noexcept {

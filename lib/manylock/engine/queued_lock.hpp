@@ -114,7 +114,8 @@ private:
     bool try_release_exclusive(block& me) noexcept {
         auto expected = word{}.held_by(&me).bits;
         // release: the next holder sees what we wrote
-        return word_.compare_exchange_strong(expected, word{}.bits, platform::release, platform::relaxed);
+        return word_.compare_exchange_strong(expected, word{}.bits, platform::release,
+                                             platform::relaxed);
     }
     /// Requires: our hold list says that we read it, and a full fence has passed since. True if the lock lets us, and then
     /// whoever wants it exclusively later looks through the lists. Acquire as in try_exclusive; the fence has released.
@@ -122,7 +123,8 @@ private:
         auto seen = word_.load(platform::acquire);
         while (word{seen}.lets_readers_in()) {
             if (word{seen}.is_distributed()) return true;
-            if (word_.compare_exchange_weak(seen, word{seen}.distributed().bits, platform::acquire, platform::acquire)) {
+            if (word_.compare_exchange_weak(seen, word{seen}.distributed().bits, platform::acquire,
+                                            platform::acquire)) {
                 return true;
             }
         }
@@ -133,8 +135,8 @@ private:
         auto seen = word_.load(platform::relaxed);  // relaxed: the exchange decides
         // release: the next holder sees what we wrote
         return word{seen}.may_be_left_open() &&
-               word_.compare_exchange_strong(seen, word{seen}.without_exclusive_holder().bits, platform::release,
-                                             platform::relaxed);
+               word_.compare_exchange_strong(seen, word{seen}.without_exclusive_holder().bits,
+                                             platform::release, platform::relaxed);
     }
     enum class pass : std::uint8_t {
         done,     ///< we hold it
@@ -150,7 +152,8 @@ private:
             bool const joins = m == mode::shared && w.lets_readers_in() && !w.is_full(unit);
             if (w.is_latched() || !(joins || w.is_free())) return pass::not_yet;
             auto const ours = m == mode::shared ? w.plus_reader(unit) : w.held_by(&me);
-            if (word_.compare_exchange_weak(seen, ours.bits, platform::acq_rel, platform::relaxed)) {
+            if (word_.compare_exchange_weak(seen, ours.bits, platform::acq_rel,
+                                            platform::relaxed)) {
                 return pass::done;
             }
         }
@@ -159,8 +162,8 @@ private:
     bool try_add_reader(word::bits_type unit) noexcept {
         auto seen = word_.load(platform::relaxed);  // relaxed: the exchange decides
         while (word{seen}.lets_readers_in() && !word{seen}.is_full(unit)) {
-            if (word_.compare_exchange_weak(seen, word{seen}.plus_reader(unit).bits, platform::acquire,
-                                            platform::relaxed)) {
+            if (word_.compare_exchange_weak(seen, word{seen}.plus_reader(unit).bits,
+                                            platform::acquire, platform::relaxed)) {
                 return true;
             }
         }
@@ -170,8 +173,8 @@ private:
         auto seen = word_.load(platform::relaxed);  // relaxed: the exchange decides
         while (word{seen}.lets_holders_out()) {
             // release: a later exclusive holder sees that our reads are over
-            if (word_.compare_exchange_weak(seen, word{seen}.minus_reader(unit).bits, platform::release,
-                                            platform::relaxed)) {
+            if (word_.compare_exchange_weak(seen, word{seen}.minus_reader(unit).bits,
+                                            platform::release, platform::relaxed)) {
                 return true;
             }
         }
@@ -184,7 +187,8 @@ private:
     /// False if one of its shared holders may be the caller.
     [[nodiscard]] bool free_of_readers() const noexcept {
         // relaxed: only we store and remove ourselves. Whoever counts distributed readers says so when it unlatches.
-        return word{word_.load(platform::relaxed)}.has_no_shared_holder(Config::distributed_readers);
+        return word{word_.load(platform::relaxed)}.has_no_shared_holder(
+            Config::distributed_readers);
     }
 
     typename platform::template atomic<word::bits_type> word_{0};

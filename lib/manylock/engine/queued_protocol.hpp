@@ -28,15 +28,18 @@ public:
 
     // --- nobody is in the way ------------------------------------------------------------------------
     /// A free lock, room in the first holds, nothing to check.
-    [[nodiscard, gnu::always_inline]] static bool acquired_at_once(core&, block& me, lock_type& lock) noexcept {
+    [[nodiscard, gnu::always_inline]] static bool acquired_at_once(core&, block& me,
+                                                                   lock_type& lock) noexcept {
         auto* const slot = me.holds.first_free();
-        if (slot == nullptr || me.phase == transaction_phase::restarting || !lock.try_exclusive(me)) return false;
+        if (slot == nullptr || me.phase == transaction_phase::restarting || !lock.try_exclusive(me))
+            return false;
         ranks<Config>::note(me, *slot, lock, 0);
         me.holds.append(*slot, slot->value_of(&lock, mode::exclusive));
         return true;
     }
     /// The same in shared mode.
-    [[nodiscard, gnu::always_inline]] static bool shared_at_once(core&, block& me, lock_type& lock) noexcept {
+    [[nodiscard, gnu::always_inline]] static bool shared_at_once(core&, block& me,
+                                                                 lock_type& lock) noexcept {
         auto* const slot = me.holds.first_free();
         if (slot == nullptr || me.phase == transaction_phase::restarting) return false;
         // Only if somebody reads already can one of the readers be ourselves.
@@ -50,12 +53,13 @@ public:
 
     // --- somebody may be in the way ------------------------------------------------------------------
     /// As basic_transaction::acquire. `rank`: as the caller names it, or 0.
-    static acquire_result acquire(core& domain, block& me, pin& keep, lock_type& lock, mode m, std::uintptr_t rank,
-                                  patience_type const& patience) {
+    static acquire_result acquire(core& domain, block& me, pin& keep, lock_type& lock, mode m,
+                                  std::uintptr_t rank, patience_type const& patience) {
         auto const answer = take(domain, me, keep, lock, m, rank, patience);
         if (!answer.is_restart()) return answer;
         bool const gone = answer.reason() == restart_reason::stale;
-        return attempts<Config>::restart(domain, me, answer.reason(), gone ? nullptr : &lock, m, rank);
+        return attempts<Config>::restart(domain, me, answer.reason(), gone ? nullptr : &lock, m,
+                                         rank);
     }
 
     // --- giving back -----------------------------------------------------------------------------------
@@ -78,7 +82,8 @@ public:
     }
     static void detach(lock_type& lock) { giving::detach(lock); }
 
-    [[nodiscard]] static bool holds(core&, block& me, lock_type const& lock, mode at_least) noexcept {
+    [[nodiscard]] static bool holds(core&, block& me, lock_type const& lock,
+                                    mode at_least) noexcept {
         auto const* const h = me.holds.find(&lock);
         return h != nullptr && covers(h->held_mode(), at_least);
     }
@@ -96,8 +101,8 @@ public:
 
 private:
     /// acquire, without what a restart means for the transaction.
-    static acquire_result take(core& domain, block& me, pin& keep, lock_type& lock, mode m, std::uintptr_t rank,
-                               patience_type const& patience) {
+    static acquire_result take(core& domain, block& me, pin& keep, lock_type& lock, mode m,
+                               std::uintptr_t rank, patience_type const& patience) {
         auto& slot = me.holds.reserve();
         if (m == mode::exclusive) {
             if (lock.try_exclusive(me)) [[likely]] {
@@ -105,21 +110,23 @@ private:
                 return status::granted;
             }
         } else if constexpr (Config::distributed_readers) {
-            if ((lock.free_of_readers() || me.holds.find(&lock) == nullptr) && !me.holds.fills_hole() &&
-                joined_distributed(me, lock, slot, rank)) [[likely]] {
+            if ((lock.free_of_readers() || me.holds.find(&lock) == nullptr) &&
+                !me.holds.fills_hole() && joined_distributed(me, lock, slot, rank)) [[likely]] {
                 return status::granted;
             }
         } else {
             // Only if somebody reads already can one of the readers be ourselves.
-            if ((!lock.busy() || me.holds.find(&lock) == nullptr) && added_as_reader(me, lock, slot)) [[likely]] {
+            if ((!lock.busy() || me.holds.find(&lock) == nullptr) &&
+                added_as_reader(me, lock, slot)) [[likely]] {
                 record(me, slot, lock, m, rank);
                 return status::granted;
             }
         }
         return take_contended(domain, me, keep, lock, m, rank, patience, slot);
     }
-    static acquire_result take_contended(core& domain, block& me, pin& keep, lock_type& lock, mode m,
-                                         std::uintptr_t rank, patience_type const& patience, hold_type& slot) {
+    static acquire_result take_contended(core& domain, block& me, pin& keep, lock_type& lock,
+                                         mode m, std::uintptr_t rank, patience_type const& patience,
+                                         hold_type& slot) {
         if (lock.held_exclusively_by(me)) return status::already_held;
         auto* const held = lock.free_of_readers() ? nullptr : me.holds.find(&lock);
         if (held != nullptr && covers(held->held_mode(), m)) return status::already_held;
@@ -144,7 +151,8 @@ private:
         }
         return answer;
     }
-    static void record(block& me, hold_type& slot, lock_type& lock, mode m, std::uintptr_t rank) noexcept {
+    static void record(block& me, hold_type& slot, lock_type& lock, mode m,
+                       std::uintptr_t rank) noexcept {
         ranks<Config>::note(me, slot, lock, rank);
         me.holds.push(slot, &lock, m);
     }
@@ -152,7 +160,8 @@ private:
         return me.holds.find(&lock) != nullptr;
     }
     /// At once, or not at all: readers are linked from the lock, or a count.
-    [[nodiscard]] static bool added_as_reader(block& me, lock_type& lock, hold_type& slot) noexcept {
+    [[nodiscard]] static bool added_as_reader(block& me, lock_type& lock,
+                                              hold_type& slot) noexcept {
         if constexpr (Config::known_readers) {
             return holding::try_link_reader(lock, me, slot);
         } else {
@@ -170,7 +179,8 @@ private:
             //             fence             |            fence
             //         [R] the lock's word   |        [R] all lists
             platform::fence();
-            if (!lock.lets_distributed_in() && slot.give_back_distributed(slot.distributed_hold_of(&lock))) {
+            if (!lock.lets_distributed_in() &&
+                slot.give_back_distributed(slot.distributed_hold_of(&lock))) {
                 (void)me.holds.remove(slot);
                 return false;
             }
@@ -186,14 +196,18 @@ private:
         auto& lock = *h.lock();
         auto const m = h.mode_of(value);
         if constexpr (Config::distributed_readers) {
-            if ((value & h.distributed) != 0 && h.give_back_distributed(value)) [[likely]] return;
+            if ((value & h.distributed) != 0 && h.give_back_distributed(value)) [[likely]]
+                return;
         }
         if (m == mode::exclusive) {
-            if (lock.try_release_exclusive(me)) [[likely]] return;
+            if (lock.try_release_exclusive(me)) [[likely]]
+                return;
         } else if constexpr (Config::known_readers) {
-            if (holding::try_unlink_reader(lock, h)) [[likely]] return;
+            if (holding::try_unlink_reader(lock, h)) [[likely]]
+                return;
         } else {
-            if (lock.try_remove_reader(lock_word::counted_one)) [[likely]] return;
+            if (lock.try_remove_reader(lock_word::counted_one)) [[likely]]
+                return;
         }
         giving::release(lock, m, &h);
     }

@@ -18,7 +18,8 @@ public:
     using hold_type = hold<Config>;
 
     /// `named`: the caller's rank for the lock, or 0.
-    static void note(block& me, hold_type& h, queued_lock<Config>& lock, std::uintptr_t named) noexcept {
+    static void note(block& me, hold_type& h, queued_lock<Config>& lock,
+                     std::uintptr_t named) noexcept {
         if constexpr (Config::needs.rank) {
             h.rank = domain_core<Config>::rank_of(lock, named);
             h.highest_before = me.highest_rank;
@@ -38,7 +39,8 @@ public:
         }
         me.highest_rank = 0;
         for (std::uint32_t i = 0; i < me.holds.size(); ++i) {
-            if (auto const& h = me.holds.at(i); h.lock() != nullptr) me.highest_rank = std::max(me.highest_rank, h.rank);
+            if (auto const& h = me.holds.at(i); h.lock() != nullptr)
+                me.highest_rank = std::max(me.highest_rank, h.rank);
         }
     }
     static void forget(block& me) noexcept {

@@ -16,8 +16,12 @@ struct patience {
     void const* cancel_token = nullptr;
     typename Platform::read_section* section = nullptr;  ///< left before waiting
 
-    [[nodiscard]] bool is_late() const noexcept { return deadline != nullptr && Platform::now() >= *deadline; }
-    [[nodiscard]] bool is_cancelled() const noexcept { return cancelled != nullptr && cancelled(cancel_token); }
+    [[nodiscard]] bool is_late() const noexcept {
+        return deadline != nullptr && Platform::now() >= *deadline;
+    }
+    [[nodiscard]] bool is_cancelled() const noexcept {
+        return cancelled != nullptr && cancelled(cancel_token);
+    }
 };
 
 template <class Config>

@@ -14,7 +14,8 @@ public:
     using read_section = typename platform::read_section;
 
     /// Waits as a reader of `lock`. Borrows a control block for the time of the wait.
-    static acquire_result wait(core& domain, queued_lock<Config>& lock, read_section* section, bool fallback) {
+    static acquire_result wait(core& domain, queued_lock<Config>& lock, read_section* section,
+                               bool fallback) {
         borrowed const block{domain.shared.pool};
         auto const answer = admission<Config>::acquire(
             domain.shared, block.me,
@@ -43,15 +44,20 @@ public:
     using read_section = typename Config::platform::read_section;
 
     static read_status try_enter(core&, lock_type& lock) noexcept {
-        if (lock.try_add_reader(holders<Config>::single_unit)) [[likely]] return read_status::fast;
+        if (lock.try_add_reader(holders<Config>::single_unit)) [[likely]]
+            return read_status::fast;
         return lock.detached() ? read_status::stale : read_status::busy;
     }
     static read_status enter(core& domain, lock_type& lock, read_section* section = nullptr) {
         auto const first = try_enter(domain, lock);
-        if (first != read_status::busy) [[likely]] return first;
-        return read_wait<Config>::wait(domain, lock, section, false) ? read_status::fast : read_status::stale;
+        if (first != read_status::busy) [[likely]]
+            return first;
+        return read_wait<Config>::wait(domain, lock, section, false) ? read_status::fast
+                                                                     : read_status::stale;
     }
-    static void leave(core&, lock_type& lock) noexcept { giving_back<Config>::release_single(lock); }
+    static void leave(core&, lock_type& lock) noexcept {
+        giving_back<Config>::release_single(lock);
+    }
 
     static void fall_back(core&) noexcept {}
     static void end_fallback(core&) noexcept {}
@@ -79,7 +85,8 @@ public:
     /// one by then.
     static read_status enter(core& domain, lock_type& lock, read_section* section = nullptr) {
         auto const first = try_enter(domain, lock);
-        if (first != read_status::busy || section != nullptr) [[likely]] return first;
+        if (first != read_status::busy || section != nullptr) [[likely]]
+            return first;
         fallen_back const umbrella{domain};
         auto const second = try_enter(domain, lock);
         return second == read_status::fast ? read_status::fell_back : second;
@@ -89,9 +96,12 @@ public:
     }
 
     static void fall_back(core& domain) {
-        (void)read_wait<Config>::wait(domain, domain.umbrella, nullptr, true);  // holds nothing: it is granted
+        (void)read_wait<Config>::wait(domain, domain.umbrella, nullptr,
+                                      true);  // holds nothing: it is granted
     }
-    static void end_fallback(core& domain) noexcept { giving_back<Config>::release_single(domain.umbrella); }
+    static void end_fallback(core& domain) noexcept {
+        giving_back<Config>::release_single(domain.umbrella);
+    }
 
 private:
     struct fallen_back {
@@ -104,6 +114,7 @@ private:
 };
 
 template <class Config>
-using reads_of = std::conditional_t<Config::needs.umbrella, umbrella_reads<Config>, queued_reads<Config>>;
+using reads_of =
+    std::conditional_t<Config::needs.umbrella, umbrella_reads<Config>, queued_reads<Config>>;
 
 }  // namespace manylock::detail

@@ -23,10 +23,11 @@ public:
             if (me.has_turn || me.restarts < Config::knobs.turn_after) return false;
             pin.leave();  // nothing may be kept alive through so long a wait
             if (!domain.turn.try_exclusive(me)) {
-                (void)admission<Config>::acquire(domain.shared, me,
-                                                 {.lock = domain.turn,
-                                                  .wanted = mode::exclusive,
-                                                  .slot = &me.holds.reserve()});  // holds nothing: it is granted
+                (void)admission<Config>::acquire(
+                    domain.shared, me,
+                    {.lock = domain.turn,
+                     .wanted = mode::exclusive,
+                     .slot = &me.holds.reserve()});  // holds nothing: it is granted
             }
             me.has_turn = true;
             return true;

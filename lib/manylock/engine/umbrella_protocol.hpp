@@ -21,7 +21,8 @@ public:
     using pin = typename platform::restart_pin;
     using patience_type = patience<platform>;
 
-    [[nodiscard, gnu::always_inline]] static bool acquired_at_once(core& domain, block& me, lock_type& lock) noexcept {
+    [[nodiscard, gnu::always_inline]] static bool acquired_at_once(core& domain, block& me,
+                                                                   lock_type& lock) noexcept {
         if (me.phase == transaction_phase::restarting) return false;
         if (!me.under_umbrella) {
             if (!domain.umbrella.try_exclusive(me)) return false;
@@ -32,15 +33,16 @@ public:
     [[nodiscard]] static bool shared_at_once(core&, block&, lock_type&) noexcept { return false; }
 
     /// As basic_transaction::acquire.
-    static acquire_result acquire(core& domain, block& me, pin&, lock_type& lock, mode m, std::uintptr_t,
-                                  patience_type const& patience) {
+    static acquire_result acquire(core& domain, block& me, pin&, lock_type& lock, mode m,
+                                  std::uintptr_t, patience_type const& patience) {
         bool const newcomer = !me.under_umbrella;
         if (newcomer) {
             if (auto const answer = take_umbrella(domain, me, patience); !answer) return answer;
         }
         if (lock.marked_by(number(domain))) return status::already_held;
         // An object found before the umbrella was ours may have left its container since.
-        if (lock.detached()) return attempts<Config>::restart(domain, me, restart_reason::stale, nullptr, m, 0);
+        if (lock.detached())
+            return attempts<Config>::restart(domain, me, restart_reason::stale, nullptr, m, 0);
         if (m == mode::shared) return status::granted;
         if (lock.try_mark(number(domain))) return status::granted;
         if (!lock.begin_mark()) {
@@ -63,11 +65,14 @@ public:
     }
     static void detach(lock_type& lock) noexcept { lock.set_detached(); }
 
-    [[nodiscard]] static bool holds(core& domain, block& me, lock_type const& lock, mode at_least) noexcept {
+    [[nodiscard]] static bool holds(core& domain, block& me, lock_type const& lock,
+                                    mode at_least) noexcept {
         return me.under_umbrella && (at_least == mode::shared || lock.marked_by(number(domain)));
     }
     /// The umbrella is one.
-    [[nodiscard]] static std::uint32_t held(block const& me) noexcept { return me.under_umbrella ? 1U : 0U; }
+    [[nodiscard]] static std::uint32_t held(block const& me) noexcept {
+        return me.under_umbrella ? 1U : 0U;
+    }
 
     /// Nothing contends under an umbrella but the umbrella, which is waited for holding nothing.
     static void rejoin(core&, block&, pin&) noexcept {}

@@ -82,7 +82,8 @@ public:
             ++edges_;
             return go_on = f(waiter, queue_edge);
         };
-        auto* const wanted = n.who->wait_lock.load(platform::relaxed);  // relaxed: compared, never followed
+        auto* const wanted =
+            n.who->wait_lock.load(platform::relaxed);  // relaxed: compared, never followed
         auto const wanted_mode = queue::mode_of(*n.who);
         auto const size = n.who->holds.size();
         for (std::uint32_t i = 0; go_on && i < size; ++i) {
@@ -144,7 +145,8 @@ private:
     bool let_one_pass(Range const& cycle) {
         return std::any_of(cycle.begin(), cycle.end(), [this](step const& s) {
             if (!s.queue_edge) return false;
-            auto* const lock = s.node->wait_lock.load(platform::relaxed);  // relaxed: its wait stands
+            auto* const lock =
+                s.node->wait_lock.load(platform::relaxed);  // relaxed: its wait stands
             if (!queue::let_pass(*lock, *s.node, s.wait)) return false;
             self_.count.add(counter::overtakes);
             return true;

@@ -25,8 +25,9 @@ public:
             auto seen = lock.word_.load(platform::relaxed);  // relaxed: the exchange decides
             lock_word const w{seen};
             // (L1) acquire; pairs (L2); sees word and queue as the last latch holder left them
-            if (!w.is_latched() && lock.word_.compare_exchange_weak(seen, w.latched().bits, platform::acquire,
-                                                                    platform::relaxed)) {
+            if (!w.is_latched() &&
+                lock.word_.compare_exchange_weak(seen, w.latched().bits, platform::acquire,
+                                                 platform::relaxed)) {
                 return w;
             }
             if (tries < Config::knobs.spin_limit) {
@@ -57,7 +58,8 @@ public:
 
     // --- all below: under the latch ----------------------------------------------------------------
     [[nodiscard]] static bool may_be_passed(block const& b) noexcept {
-        return (Config::may_pass_holders || !b.wait_restartable) && b.wait_passes < Config::knobs.pass_limit;
+        return (Config::may_pass_holders || !b.wait_restartable) &&
+               b.wait_passes < Config::knobs.pass_limit;
     }
     /// True if a newcomer must not take the lock past those who wait. Where some must not be passed, a queue that is too
     /// long to look through is closed too.

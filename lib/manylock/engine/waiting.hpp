@@ -32,7 +32,8 @@ public:
     /// Requires: `me` is queued with `r`. Returns granted, timed_out, cancelled or a restart.
     static acquire_result wait(shared_state& shared, block& me, request_type const& r) {
         if (r.patience.section != nullptr) r.patience.section->leave();
-        if (r.pin != nullptr) r.pin->leave();  // of the restart before: the queue keeps the lock alive now
+        if (r.pin != nullptr)
+            r.pin->leave();  // of the restart before: the queue keeps the lock alive now
         me.count.add(counter::waits);
         auto const begin = platform::now();
         auto const result = wait_for_outcome(shared, me, r);
@@ -56,12 +57,14 @@ private:
             if ((seen & signal::poke) != 0 || late || cancelled) {
                 me.park.clear(signal::poke);
                 if (takes_open_lock(me, r)) return status::granted;
-                if (auto const outcome = look_again(shared, me, r, late, cancelled)) return *outcome;
+                if (auto const outcome = look_again(shared, me, r, late, cancelled))
+                    return *outcome;
                 pause_until_signal(me);  // whoever was faster may be done soon
                 yielded = false;
             } else if (!walked) {
                 walked = true;
-                if (must_restart_after_walk(shared, me, r)) return leave(shared, me, r, policy::reason);
+                if (must_restart_after_walk(shared, me, r))
+                    return leave(shared, me, r, policy::reason);
             } else if (!yielded) {
                 yielded = true;
                 yield_until_signal(me);
@@ -93,7 +96,8 @@ private:
                 typename platform::read_section const alive;
                 wait_graph_view<Config> view{shared, me};
                 return policy::on_wait(view);
-            } catch (...) {  // no memory for the walk: give the place in the queue back, unless granted
+            } catch (
+                ...) {  // no memory for the walk: give the place in the queue back, unless granted
                 if (give_up(shared, me, r, status::busy) == status::busy) throw;
                 return false;
             }
@@ -128,13 +132,15 @@ private:
         return true;
     }
     /// Whether we have been told something that ends the wait; nothing: it goes on.
-    static std::optional<acquire_result> look_again(shared_state& shared, block& me, request_type const& r, bool late,
+    static std::optional<acquire_result> look_again(shared_state& shared, block& me,
+                                                    request_type const& r, bool late,
                                                     bool cancelled) {
         if constexpr (Config::needs.held_list) {
             if (r.restartable && me.is_victim()) return leave(shared, me, r, policy::reason);
         }
         if constexpr (Config::needs.holders) {
-            if (r.restartable && (me.is_wounded() || dies_in_queue(me, r))) return give_up(shared, me, r, policy::reason);
+            if (r.restartable && (me.is_wounded() || dies_in_queue(me, r)))
+                return give_up(shared, me, r, policy::reason);
         }
         if (cancelled) return give_up(shared, me, r, status::cancelled);
         if (late) return give_up(shared, me, r, status::timed_out);

@@ -18,7 +18,8 @@ public:
     void synchronize() noexcept {
         Platform::fence();  // (G4) partner: (G3)
         // acquire: as (G2)
-        if (inside_[0].load(Platform::acquire) == 0 && inside_[1].load(Platform::acquire) == 0) return;
+        if (inside_[0].load(Platform::acquire) == 0 && inside_[1].load(Platform::acquire) == 0)
+            return;
         std::lock_guard const only_one{flipping_};
         // Both sides, one after the other: a section may have read the epoch before a flip and be
         // counted on the side that was drained already.

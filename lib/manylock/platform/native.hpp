@@ -34,7 +34,7 @@ namespace [[gnu::visibility("default")]] process_wide {
 #ifdef MANYLOCK_TSAN
 inline constinit std::atomic<unsigned> fence_meeting_point{0};
 #endif
-}  // namespace process_wide
+}  // namespace gnu::visibility("default")]]process_wide
 
 namespace platform {
 
@@ -68,10 +68,14 @@ struct [[gnu::visibility("default")]] native {
         asm volatile("yield" ::: "memory");
 #endif
     }
-    static void yield() noexcept { std::this_thread::yield(); }
+    static void yield() noexcept {
+        std::this_thread::yield();
+    }
 
     using time_point = std::chrono::steady_clock::time_point;
-    [[nodiscard]] static time_point now() noexcept { return std::chrono::steady_clock::now(); }
+    [[nodiscard]] static time_point now() noexcept {
+        return std::chrono::steady_clock::now();
+    }
     /// 0 where the clock went backwards.
     [[nodiscard]] static std::uint64_t ns_between(time_point from, time_point to) noexcept {
         if (to < from) return 0;
@@ -80,13 +84,14 @@ struct [[gnu::visibility("default")]] native {
     }
 
     /// Sleeps while `word` is `expected`, until woken or `deadline` (if given) has passed; may wake early.
-    static void futex_wait(atomic<std::uint32_t>& word, std::uint32_t expected,
+    static void futex_wait(atomic<std::uint32_t> & word, std::uint32_t expected,
                            time_point const* deadline) noexcept {
         timespec at{};
         timespec const* until = nullptr;
         if (deadline != nullptr) {  // steady_clock is CLOCK_MONOTONIC, which the bitset form takes
             auto const since = deadline->time_since_epoch();
-            if (since < since.zero()) return;  // the kernel takes no negative time, and it has passed
+            if (since < since.zero())
+                return;  // the kernel takes no negative time, and it has passed
             auto const seconds = std::chrono::duration_cast<std::chrono::seconds>(since);
             at.tv_sec = static_cast<time_t>(seconds.count());
             at.tv_nsec = static_cast<long>(
@@ -97,7 +102,7 @@ struct [[gnu::visibility("default")]] native {
                   FUTEX_BITSET_MATCH_ANY);
     }
     /// Wakes one that sleeps on `word`. Only its address is used.
-    static void futex_wake(atomic<std::uint32_t>& word) noexcept {
+    static void futex_wake(atomic<std::uint32_t> & word) noexcept {
         ::syscall(SYS_futex, &word, FUTEX_WAKE_PRIVATE, 1, nullptr, nullptr, 0);
     }
     static_assert(sizeof(atomic<std::uint32_t>) == 4);
@@ -132,11 +137,15 @@ struct [[gnu::visibility("default")]] native {
 
 namespace [[gnu::visibility("default")]] process_wide {
 inline constinit platform::grace_period<platform::native> native_grace;
-}  // namespace process_wide
+}  // namespace gnu::visibility("default")]]process_wide
 
 namespace platform {
-inline grace_period<native>& native::grace() noexcept { return process_wide::native_grace; }
-inline void native::wait_for_readers() noexcept { grace().synchronize(); }
+inline grace_period<native>& native::grace() noexcept {
+    return process_wide::native_grace;
+}
+inline void native::wait_for_readers() noexcept {
+    grace().synchronize();
+}
 }  // namespace platform
 
 }  // namespace manylock

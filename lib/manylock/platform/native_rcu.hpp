@@ -19,7 +19,8 @@ namespace platform::detail {
 /// Who waits for pins waits for what users do between restart and rollback, and is in no hurry.
 struct unhurried : native {
     static void yield() noexcept {
-        std::this_thread::sleep_for(std::chrono::milliseconds{1});  // lint: allow(sleeps) nobody can wake it
+        std::this_thread::sleep_for(
+            std::chrono::milliseconds{1});  // lint: allow(sleeps) nobody can wake it
     }
 };
 }  // namespace platform::detail
@@ -36,7 +37,7 @@ inline void register_with_rcu() noexcept {
     static thread_local rcu_registration const registered;
     (void)registered;
 }
-}  // namespace process_wide
+}  // namespace gnu::visibility("default")]]process_wide
 
 namespace platform {
 

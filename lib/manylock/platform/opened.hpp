@@ -23,10 +23,10 @@ enum class scope_kind : unsigned char {
 };
 
 struct open_node {
-    std::atomic<std::uint64_t> opened{0};          ///< odd while open
-    std::atomic<bool> uncertain{false};            ///< somebody else may have closed another one in its place
+    std::atomic<std::uint64_t> opened{0};  ///< odd while open
+    std::atomic<bool> uncertain{false};  ///< somebody else may have closed another one in its place
     std::atomic<void const*> domain{nullptr};
-    std::atomic<void const*> lock{nullptr};        ///< of a read
+    std::atomic<void const*> lock{nullptr};  ///< of a read
     int level = 0;
     scope_kind kind = scope_kind::transaction;
     open_node* next = nullptr;
@@ -36,7 +36,9 @@ struct open_node {
         return opened.load(std::memory_order_relaxed);
     }
     [[nodiscard]] bool is_open() const noexcept { return generation() % 2 != 0; }
-    [[nodiscard]] bool is_certain() const noexcept { return !uncertain.load(std::memory_order_relaxed); }
+    [[nodiscard]] bool is_certain() const noexcept {
+        return !uncertain.load(std::memory_order_relaxed);
+    }
     [[nodiscard]] bool is_of(void const* d) const noexcept {
         return domain.load(std::memory_order_relaxed) == d;
     }
@@ -81,7 +83,8 @@ public:
         open_node* found = nullptr;
         for (auto const& n : nodes_) {
             if (!n->is_read_of(domain, lock)) continue;
-            if (found != nullptr) {  // whose read it was is not known: neither is held against its context
+            if (found !=
+                nullptr) {  // whose read it was is not known: neither is held against its context
                 found->uncertain.store(true, std::memory_order_relaxed);  // relaxed: a check
                 n->uncertain.store(true, std::memory_order_relaxed);      // relaxed: a check
             }
@@ -115,6 +118,6 @@ struct context_mark {
     char byte = 0;
 };
 
-}  // namespace process_wide
+}  // namespace gnu::visibility("default")]]process_wide
 
 }  // namespace manylock

@@ -73,10 +73,11 @@ public:
         /// Requires: nobody else has ever known `object`.
         void discard(Object* object) noexcept {
             std::destroy_at(object);
-            if (spare_.size() < spare_.capacity())
+            if (spare_.size() < spare_.capacity()) {
                 spare_.push_back(object);
-            else
+            } else {
                 ::operator delete(object);
+            }
         }
         /// Requires: nobody can find `object` any more; the caller has no use for it; not in a read
         /// section.

@@ -21,7 +21,9 @@ class thread_cache {
     class address {
     public:
         explicit address(Pool& pool) noexcept : pool_{&pool} {}
-        void remember() noexcept { known_by_.fetch_add(1, std::memory_order_relaxed); }  // relaxed: as shared_ptr
+        void remember() noexcept {
+            known_by_.fetch_add(1, std::memory_order_relaxed);
+        }  // relaxed: as shared_ptr
         void forget() noexcept {
             // (K1) acq_rel; pairs with itself: all use of the object happens before its end
             if (known_by_.fetch_sub(1, std::memory_order_acq_rel) == 1) delete this;
@@ -42,7 +44,9 @@ class thread_cache {
     };
 
 public:
-    static std::uint64_t new_pool_id(Pool& pool) { return reinterpret_cast<std::uint64_t>(new address{pool}); }
+    static std::uint64_t new_pool_id(Pool& pool) {
+        return reinterpret_cast<std::uint64_t>(new address{pool});
+    }
     static void pool_dies(std::uint64_t id) noexcept {
         address_of(id)->pool_dies();
         address_of(id)->forget();
@@ -66,7 +70,9 @@ public:
     }
 
 private:
-    [[nodiscard]] static address* address_of(std::uint64_t id) noexcept { return reinterpret_cast<address*>(id); }
+    [[nodiscard]] static address* address_of(std::uint64_t id) noexcept {
+        return reinterpret_cast<address*>(id);
+    }
     /// Lending does not touch `block`: what the next transaction of the thread begins with does not hang on a store of
     /// the last one.
     struct slot {

@@ -20,7 +20,6 @@
 
 namespace manylock::graph::detail {
 
-
 template <class Config>
 class collector {
 public:
@@ -133,7 +132,8 @@ private:
             if (!Config::known_readers && b->wait_upgrade) add_holder(*b);
         }
         if (!copy.exclusive) {
-            copy.readers = Config::known_readers ? w.single_readers() : w.counted_readers() - copy.holders.size();
+            copy.readers = Config::known_readers ? w.single_readers()
+                                                 : w.counted_readers() - copy.holders.size();
         }
         queue::unlatch(lock, w);
         return fits;

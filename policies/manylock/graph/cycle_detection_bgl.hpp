@@ -25,9 +25,9 @@ struct cycle_detection_bgl {
     static constexpr char const* name = "cycle_detection_bgl";
     static constexpr policy_needs needs{.stamps = true, .held_list = true};
     static constexpr policy_promises promises{.eldest_never_restarts = true,
-                                               .bounded_restarts = true,
-                                               .only_cycles_restart = true,
-                                               .in_order_never_restarts = true};
+                                              .bounded_restarts = true,
+                                              .only_cycles_restart = true,
+                                              .in_order_never_restarts = true};
     static constexpr restart_reason reason = restart_reason::deadlock;
 
     static constexpr decision on_conflict(conflict const&) noexcept { return decision::wait; }

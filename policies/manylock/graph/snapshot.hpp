@@ -51,7 +51,7 @@ public:
             add_holders(l, known);
             add_edges(l, known);
         }
-        return std::move(graph_);
+        return graph_;
     }
 
 private:

@@ -27,9 +27,9 @@ struct cycle_detection {
     static constexpr char const* name = "cycle_detection";
     static constexpr policy_needs needs{.stamps = true, .held_list = true};
     static constexpr policy_promises promises{.eldest_never_restarts = true,
-                                               .bounded_restarts = true,
-                                               .only_cycles_restart = true,
-                                               .in_order_never_restarts = true};
+                                              .bounded_restarts = true,
+                                              .only_cycles_restart = true,
+                                              .in_order_never_restarts = true};
     static constexpr restart_reason reason = restart_reason::deadlock;
 
     static constexpr decision on_conflict(conflict const&) noexcept { return decision::wait; }
@@ -59,19 +59,21 @@ private:
         // Granted while we look: there is nothing left to find.
         for (std::size_t i = 0; !found && i < scratch.steps.size() && View::still_in(self); ++i) {
             auto const step = scratch.steps[i];
-            view.for_each_blocked_by({step.node, step.wait, step.behind_known}, [&](auto waiter, bool queue_edge) {
-                if (waiter.who == self.who) {
-                    scratch.cycle.push_back({self.who, self.wait, 0, queue_edge});
-                    for (auto j = i; j != 0; j = scratch.steps[j].parent) {
-                        scratch.cycle.push_back(scratch.steps[j]);
+            view.for_each_blocked_by(
+                {step.node, step.wait, step.behind_known}, [&](auto waiter, bool queue_edge) {
+                    if (waiter.who == self.who) {
+                        scratch.cycle.push_back({self.who, self.wait, 0, queue_edge});
+                        for (auto j = i; j != 0; j = scratch.steps[j].parent) {
+                            scratch.cycle.push_back(scratch.steps[j]);
+                        }
+                        found = true;
+                    } else if (View::first_visit(scratch, *waiter.who)) {
+                        scratch.steps.push_back({waiter.who, waiter.wait,
+                                                 static_cast<std::uint32_t>(i), queue_edge,
+                                                 waiter.behind_known});
                     }
-                    found = true;
-                } else if (View::first_visit(scratch, *waiter.who)) {
-                    scratch.steps.push_back({waiter.who, waiter.wait,
-                                             static_cast<std::uint32_t>(i), queue_edge, waiter.behind_known});
-                }
-                return !found;
-            });
+                    return !found;
+                });
         }
         view.count_walk();
         return found;

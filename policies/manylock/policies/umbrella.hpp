@@ -19,7 +19,8 @@ namespace manylock::policies {
 struct umbrella {
     static constexpr char const* name = "umbrella";
     static constexpr policy_needs needs{.umbrella = true};
-    static constexpr policy_promises promises{.never_restarts = true, .eldest_never_restarts = true, .in_order_never_restarts = true};
+    static constexpr policy_promises promises{
+        .never_restarts = true, .eldest_never_restarts = true, .in_order_never_restarts = true};
     static constexpr restart_reason reason = restart_reason::conflict;  // never issued
 
     static constexpr decision on_conflict(conflict const&) noexcept { return decision::wait; }

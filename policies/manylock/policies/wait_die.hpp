@@ -21,7 +21,8 @@ namespace manylock::policies {
 struct wait_die {
     static constexpr char const* name = "wait_die";
     static constexpr policy_needs needs{.stamps = true, .holders = true};
-    static constexpr policy_promises promises{.eldest_never_restarts = true, .bounded_restarts = true};
+    static constexpr policy_promises promises{.eldest_never_restarts = true,
+                                              .bounded_restarts = true};
     static constexpr restart_reason reason = restart_reason::died;
 
     static constexpr decision on_conflict(conflict const& c) noexcept {

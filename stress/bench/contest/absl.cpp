@@ -18,7 +18,8 @@ struct absl_mutex {
 /// Deadlock detection is a setting of the whole program.
 contestant with(absl::OnDeadlockCycle detection, std::string name) {
     auto one = enter<ordered<absl_mutex>>(std::move(name), kind::blocking, true);
-    one.run = [run = std::move(one.run), detection](cell const& c, std::chrono::nanoseconds slice, std::uint64_t seed) {
+    one.run = [run = std::move(one.run), detection](cell const& c, std::chrono::nanoseconds slice,
+                                                    std::uint64_t seed) {
         absl::SetMutexDeadlockDetectionMode(detection);
         return run(c, slice, seed);
     };

@@ -11,7 +11,8 @@ namespace {
 struct by_boost_lock {
     using lock_type = boost::mutex;
     static void lock(std::span<boost::mutex*> all) {
-        boost::lock(boost::make_indirect_iterator(all.data()), boost::make_indirect_iterator(all.data() + all.size()));
+        boost::lock(boost::make_indirect_iterator(all.data()),
+                    boost::make_indirect_iterator(all.data() + all.size()));
     }
 };
 }  // namespace

@@ -20,8 +20,8 @@ struct cell {
     std::uint32_t locks = 0;
     std::uint32_t per_transaction = 0;  ///< at most `locks`
     unsigned threads = 0;
-    std::chrono::nanoseconds hold{};    ///< busy work after each acquisition
-    unsigned read_percent = 0;          ///< share of requests in shared mode
+    std::chrono::nanoseconds hold{};  ///< busy work after each acquisition
+    unsigned read_percent = 0;        ///< share of requests in shared mode
 };
 
 struct request {
@@ -33,17 +33,17 @@ inline constexpr std::size_t requests_max = 16;  ///< of one transaction
 struct outcome {
     std::uint64_t commits = 0;
     std::uint64_t restarts = 0;
-    std::uint64_t restarts_max = 0;     ///< of one transaction
+    std::uint64_t restarts_max = 0;  ///< of one transaction
     double seconds = 0;
-    stress::histogram latency;          ///< ns from first attempt to commit, of one transaction in eight
-    bool intact = false;                ///< no update was lost
+    stress::histogram latency;  ///< ns from first attempt to commit, of one transaction in eight
+    bool intact = false;        ///< no update was lost
 };
 
 enum class kind : std::uint8_t {
-    policy,         ///< one of ours
-    blocking,       ///< waits for one object at a time, and sleeps
-    spinning,       ///< waits for one object at a time, and never sleeps
-    global          ///< one lock for all
+    policy,    ///< one of ours
+    blocking,  ///< waits for one object at a time, and sleeps
+    spinning,  ///< waits for one object at a time, and never sleeps
+    global     ///< one lock for all
 };
 
 /// Whoever takes part. `run` plays one cell for a time slice.
@@ -70,8 +70,8 @@ public:
                     all_.push_back({index, random.percent(c.read_percent)});
                 }
             }
-            updates_.push_back(static_cast<std::uint64_t>(
-                std::count_if(all_.begin() + begin, all_.end(), [](request const& r) { return !r.shared; })));
+            updates_.push_back(static_cast<std::uint64_t>(std::count_if(
+                all_.begin() + begin, all_.end(), [](request const& r) { return !r.shared; })));
         }
     }
     [[nodiscard]] std::span<request const> operator[](std::uint64_t transaction) const noexcept {

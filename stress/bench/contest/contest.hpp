@@ -37,7 +37,8 @@ public:
             auto const begin = std::chrono::steady_clock::now();
             std::this_thread::sleep_for(slice);
             enter(phase::over);
-            result.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
+            result.seconds =
+                std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
         }
         std::uint64_t updates = 0;
         for (auto const& m : members) {
@@ -75,7 +76,8 @@ private:
         std::uint64_t t = 0;
         for (auto p = now(); p != phase::over; p = now(), ++t) {
             auto const timed = t % sampled == 0 && p == phase::measured;
-            auto const begin = timed ? std::chrono::steady_clock::now() : std::chrono::steady_clock::time_point{};
+            auto const begin =
+                timed ? std::chrono::steady_clock::now() : std::chrono::steady_clock::time_point{};
             auto const restarts = me.transact(wanted[t], hold);
             mine.updates += wanted.updates(t);
             if (p != phase::measured) continue;
@@ -84,7 +86,8 @@ private:
             mine.restarts_max = std::max(mine.restarts_max, restarts);
             if (timed) {
                 auto const took = std::chrono::steady_clock::now() - begin;
-                mine.latency.record(static_cast<std::uint64_t>(std::chrono::nanoseconds{took}.count()));
+                mine.latency.record(
+                    static_cast<std::uint64_t>(std::chrono::nanoseconds{took}.count()));
             }
         }
     }
@@ -97,7 +100,8 @@ private:
 
 template <class Contestant>
 contestant enter(std::string name, kind is, bool knows_shared) {
-    return {std::move(name), is, knows_shared, [](cell const& c, std::chrono::nanoseconds slice, std::uint64_t seed) {
+    return {std::move(name), is, knows_shared,
+            [](cell const& c, std::chrono::nanoseconds slice, std::uint64_t seed) {
                 return contest<Contestant>{c, seed}.run(slice);
             }};
 }

@@ -32,7 +32,7 @@ public:
         }
 
     private:
-        static constexpr bool knows_shared = requires(Lock& l) { l.lock_shared(); };
+        static constexpr bool knows_shared = requires(Lock & l) { l.lock_shared(); };
         static void acquire(Lock& lock, bool shared) {
             if constexpr (knows_shared) {
                 if (shared) return lock.lock_shared();

@@ -30,10 +30,12 @@ public:
 
     private:
         template <class Work>
-        std::uint64_t run(std::span<request const> wanted, std::span<request const> order, Work hold) {
+        std::uint64_t run(std::span<request const> wanted, std::span<request const> order,
+                          Work hold) {
             return of_.domain_.run([&](auto& txn) -> std::uint64_t {
                 for (auto const& r : order) {
-                    if (!txn.acquire(of_.all_[r].lock, r.shared ? mode::shared : mode::exclusive)) return 0;
+                    if (!txn.acquire(of_.all_[r].lock, r.shared ? mode::shared : mode::exclusive))
+                        return 0;
                     hold();
                 }
                 update(of_.all_, wanted);

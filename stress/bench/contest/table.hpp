@@ -61,7 +61,9 @@ public:
         std::sort(sorted_.begin(), sorted_.begin() + static_cast<std::ptrdiff_t>(length_),
                   [](request const& a, request const& b) { return a.index < b.index; });
     }
-    [[nodiscard]] std::span<request const> all() const noexcept { return {sorted_.data(), length_}; }
+    [[nodiscard]] std::span<request const> all() const noexcept {
+        return {sorted_.data(), length_};
+    }
 
 private:
     std::array<request, requests_max> sorted_;

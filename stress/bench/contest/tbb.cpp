@@ -16,7 +16,8 @@ public:
 
     class session {
     public:
-        session(queuing_in_order& of, unsigned) : all_{of.all_}, nodes_{std::make_unique<nodes>()} {}
+        session(queuing_in_order& of, unsigned)
+            : all_{of.all_}, nodes_{std::make_unique<nodes>()} {}
         template <class Work>
         std::uint64_t transact(std::span<request const> wanted, Work hold) {
             in_address_order const order{wanted};

@@ -19,7 +19,9 @@ public:
         return !taken_.load(std::memory_order_relaxed) &&
                !taken_.exchange(true, std::memory_order_acquire);  // acquire; pairs with unlock
     }
-    void unlock() noexcept { taken_.store(false, std::memory_order_release); }  // release; pairs with try_lock
+    void unlock() noexcept {
+        taken_.store(false, std::memory_order_release);
+    }  // release; pairs with try_lock
 
 private:
     std::atomic<bool> taken_{false};

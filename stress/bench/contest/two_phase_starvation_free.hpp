@@ -31,7 +31,9 @@ public:
     class session {
     public:
         session(two_phase_starvation_free& of, unsigned thread) noexcept
-            : of_{of}, mine_{of.age_[thread].value}, bit_{word{1} << thread},
+            : of_{of},
+              mine_{of.age_[thread].value},
+              bit_{word{1} << thread},
               writer_{word{thread + 1} << writer_shift} {}
 
         template <class Work>
@@ -62,7 +64,8 @@ public:
         bool acquire(atomic_word& lock, bool shared) noexcept {
             word free = 0;
             // acquire; pairs with release(); so are the other exchanges below
-            if (!shared && lock.compare_exchange_strong(free, writer_, std::memory_order_acquire)) return true;
+            if (!shared && lock.compare_exchange_strong(free, writer_, std::memory_order_acquire))
+                return true;
             auto w = lock.fetch_or(bit_, std::memory_order_acquire) | bit_;
             if (shared && (w & ~bits) == 0) return true;
             return wait(lock, shared, w);
@@ -73,7 +76,8 @@ public:
                 auto const others = w & bits & ~bit_;
                 if ((w & ~bits) == 0) {
                     if (shared) return leave(true);
-                    if (others == 0 && lock.compare_exchange_strong(w, writer_, std::memory_order_acquire)) {
+                    if (others == 0 &&
+                        lock.compare_exchange_strong(w, writer_, std::memory_order_acquire)) {
                         return leave(true);
                     }
                 }
@@ -91,13 +95,17 @@ public:
         }
         /// Publishes our age, drawing it the first time. Always true.
         bool announced() noexcept {
-            if (age_ == 0) age_ = of_.clock_.fetch_add(1, std::memory_order_relaxed) + 1;  // relaxed: only unique
+            if (age_ == 0)
+                age_ =
+                    of_.clock_.fetch_add(1, std::memory_order_relaxed) + 1;  // relaxed: only unique
             // seq_cst, as the loads of others' ages: of two who announce at once, one sees the other
-            if (mine_.load(std::memory_order_relaxed) != age_) mine_.store(age_, std::memory_order_seq_cst);
+            if (mine_.load(std::memory_order_relaxed) != age_)
+                mine_.store(age_, std::memory_order_seq_cst);
             return true;
         }
         bool leave(bool granted) noexcept {
-            mine_.store(0, std::memory_order_release);  // past the conflict: who died for it may go on
+            mine_.store(0,
+                        std::memory_order_release);  // past the conflict: who died for it may go on
             return granted;
         }
         bool somebody_older(word w, word others) noexcept {
@@ -117,7 +125,8 @@ public:
             return true;
         }
         void wait_for_killer() noexcept {
-            for (unsigned looks = 1; of_.age_[killer_].value.load(std::memory_order_acquire) == killers_age_; ++looks) {
+            for (unsigned looks = 1;
+                 of_.age_[killer_].value.load(std::memory_order_acquire) == killers_age_; ++looks) {
                 if (looks % 64 == 0) {
                     std::this_thread::yield();
                 } else {

@@ -5,7 +5,8 @@
 
 using expected = manylock::policies::EXPECTED_POLICY;
 #ifdef REGISTERED_ONLY
-static_assert(!std::is_same_v<manylock::default_policy, expected> && manylock::conflict_policy<expected>);
+static_assert(!std::is_same_v<manylock::default_policy, expected> &&
+              manylock::conflict_policy<expected>);
 #else
 static_assert(std::is_same_v<manylock::default_policy, expected>);
 #endif

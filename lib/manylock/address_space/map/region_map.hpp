@@ -13,8 +13,8 @@
 // M3 bounds may change in place; the order of regions never does.
 #pragma once
 
-#include <manylock/address_space/range_tree.hpp>
-#include <manylock/address_space/vma.hpp>
+#include <manylock/address_space/map/range_tree.hpp>
+#include <manylock/address_space/rules/vma.hpp>
 #include <manylock/platform/concept.hpp>
 
 #include <mutex>

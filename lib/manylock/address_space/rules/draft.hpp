@@ -10,7 +10,7 @@
 // perhaps with other bounds or flags; origin `fresh` is new. At most one entry carries each origin.
 #pragma once
 
-#include <manylock/address_space/vma.hpp>
+#include <manylock/address_space/rules/vma.hpp>
 
 #include <cstddef>
 #include <cstdint>
@@ -130,10 +130,11 @@ private:
         std::size_t high = entries_.size();
         while (low < high) {
             std::size_t const middle = low + (high - low) / 2;
-            if (entries_[middle].area.end <= a)
+            if (entries_[middle].area.end <= a) {
                 low = middle + 1;
-            else
+            } else {
                 high = middle;
+            }
         }
         return low;
     }

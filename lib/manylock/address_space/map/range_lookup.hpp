@@ -4,7 +4,7 @@
 // the middle of a change perhaps another, or none although there is one. Who must be sure asks again where nothing changes. All are O(log n).
 #pragma once
 
-#include <manylock/address_space/range_node.hpp>
+#include <manylock/address_space/map/range_node.hpp>
 
 #include <algorithm>
 

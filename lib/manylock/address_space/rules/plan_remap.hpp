@@ -2,7 +2,7 @@
 // Source: traces of Linux 6.18; Linux mm/mremap.c for the order of checks.
 #pragma once
 
-#include <manylock/address_space/plan_map.hpp>
+#include <manylock/address_space/rules/plan_map.hpp>
 
 namespace manylock::address_space::detail {
 

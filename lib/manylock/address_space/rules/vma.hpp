@@ -6,7 +6,7 @@
 // conditions.
 #pragma once
 
-#include <manylock/address_space/operation.hpp>
+#include <manylock/address_space/rules/operation.hpp>
 
 #include <cstdint>
 

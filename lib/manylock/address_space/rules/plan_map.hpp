@@ -2,7 +2,7 @@
 // Source: traces of Linux 6.18; Linux mm/mmap.c for the order of checks.
 #pragma once
 
-#include <manylock/address_space/populate.hpp>
+#include <manylock/address_space/rules/populate.hpp>
 
 namespace manylock::address_space::detail {
 

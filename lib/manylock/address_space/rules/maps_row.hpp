@@ -3,7 +3,7 @@
 // Source: Linux fs/proc/task_mmu.c; checked against recorded maps.
 #pragma once
 
-#include <manylock/address_space/globals.hpp>
+#include <manylock/address_space/rules/globals.hpp>
 
 #include <array>
 

@@ -5,8 +5,8 @@
 // Which VMA survives a merge follows Linux (mm/vma.c), because it decides which anon_vma stays.
 #pragma once
 
-#include <manylock/address_space/abi.hpp>
-#include <manylock/address_space/draft.hpp>
+#include <manylock/address_space/rules/abi.hpp>
+#include <manylock/address_space/rules/draft.hpp>
 
 namespace manylock::address_space {
 
@@ -57,10 +57,11 @@ struct sides {
             left.end = d[with.right].end;
             d.erase(with.right);
         }
-        if (whole)
+        if (whole) {
             d.erase(i);
-        else
+        } else {
             move_start(d[i], part.end);
+        }
         return with.left;
     }
     vma& right = d[with.right];

@@ -1,7 +1,7 @@
 // A node of the range tree.
 #pragma once
 
-#include <manylock/address_space/operation.hpp>
+#include <manylock/address_space/rules/operation.hpp>
 
 #include <array>
 #include <cstddef>

@@ -3,7 +3,7 @@
 // Source: traces of Linux 6.18; Linux mm/{mprotect,mlock}.c for the order of checks.
 #pragma once
 
-#include <manylock/address_space/plan_map.hpp>
+#include <manylock/address_space/rules/plan_map.hpp>
 
 namespace manylock::address_space::detail {
 

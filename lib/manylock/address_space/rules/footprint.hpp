@@ -3,7 +3,7 @@
 // widens. The guess is one page wider than the range on each side where a merge may happen there.
 #pragma once
 
-#include <manylock/address_space/plan.hpp>
+#include <manylock/address_space/rules/plan.hpp>
 
 #include <array>
 
@@ -38,10 +38,11 @@ namespace detail {
                       ? bounded(op.start, op.start + op.new_length + page_size, limit)
                       : source;
     address place = 0;
-    if (op.flags & abi::mremap_fixed)
+    if (op.flags & abi::mremap_fixed) {
         place = op.new_start;
-    else if (op.placed && static_cast<address>(op.result) != op.start && op.result > 0)
+    } else if (op.placed && static_cast<address>(op.result) != op.start && op.result > 0) {
         place = static_cast<address>(op.result);
+    }
     if (place == 0) return f;
     f.ranges[1] = with_borders(place, op.new_length, limit);
     if (f.ranges[1].start < f.ranges[0].start) {
@@ -74,11 +75,12 @@ namespace detail {
             address const high = op.start < old_end ? old_end : op.start;
             f.uses_break = true;
             if (op.start < g.start_brk || page_ceil(op.start) == old_end) break;
-            if (op.start < old_end)
+            if (op.start < old_end) {
                 f.ranges[0] = detail::bounded(low, high, limit);
-            else
+            } else {
                 f.ranges[0] = detail::bounded(low >= page_size ? low - page_size : 0,
                                               page_ceil(high) + page_size + stack_guard_gap, limit);
+            }
             break;
         }
         case call::advise:

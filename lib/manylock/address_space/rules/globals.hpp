@@ -1,7 +1,7 @@
 // What an address space has apart from its VMAs. Its own entry in the locking table.
 #pragma once
 
-#include <manylock/address_space/vma.hpp>
+#include <manylock/address_space/rules/vma.hpp>
 
 #include <cstdint>
 

@@ -7,12 +7,12 @@
 // (file permissions, memory limits) is refused too.
 #pragma once
 
-#include <manylock/address_space/plan_advise.hpp>
-#include <manylock/address_space/plan_attributes.hpp>
-#include <manylock/address_space/plan_map.hpp>
-#include <manylock/address_space/plan_protect.hpp>
-#include <manylock/address_space/plan_remap.hpp>
-#include <manylock/address_space/populate.hpp>
+#include <manylock/address_space/rules/plan_advise.hpp>
+#include <manylock/address_space/rules/plan_attributes.hpp>
+#include <manylock/address_space/rules/plan_map.hpp>
+#include <manylock/address_space/rules/plan_protect.hpp>
+#include <manylock/address_space/rules/plan_remap.hpp>
+#include <manylock/address_space/rules/populate.hpp>
 
 namespace manylock::address_space {
 
@@ -73,10 +73,11 @@ struct outcome {
         case call::fault: out.result = detail::plan_fault(d, op, g); break;
         case call::grow_stack: out.result = detail::plan_grow(d, op, g); break;
     }
-    if (!d.missing().empty())
+    if (!d.missing().empty()) {
         out.what = outcome::kind::needs_more;
-    else if (out.hole_length != 0)
+    } else if (out.hole_length != 0) {
         out.what = outcome::kind::needs_hole;
+    }
     return out;
 }
 

@@ -12,7 +12,7 @@
 // T4 No node is empty but the root of a tree without ranges.
 #pragma once
 
-#include <manylock/address_space/range_lookup.hpp>
+#include <manylock/address_space/map/range_lookup.hpp>
 
 namespace manylock::address_space {
 
@@ -83,9 +83,10 @@ public:
         while (leaf->level > 0) leaf = leaf->child(leaf->slot_for(a));
         unsigned i = leaf->rank(a);
         if (i > 0 && leaf->template below<Range>(i - 1)->past() > a) --i;
-        for (; leaf != nullptr; leaf = leaf->following(), i = 0)
+        for (; leaf != nullptr; leaf = leaf->following(), i = 0) {
             for (; i < leaf->count; ++i)
                 if (!f(*leaf->template below<Range>(i))) return;
+        }
     }
     /// How many nodes there are, for those who count bytes. O(n).
     [[nodiscard]] std::size_t nodes() const noexcept { return nodes_below(*root()); }

@@ -4,7 +4,7 @@
 // Source: traces of Linux 6.18; Linux mm/madvise.c.
 #pragma once
 
-#include <manylock/address_space/plan_protect.hpp>
+#include <manylock/address_space/rules/plan_protect.hpp>
 
 namespace manylock::address_space::detail {
 

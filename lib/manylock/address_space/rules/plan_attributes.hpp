@@ -5,7 +5,7 @@
 // without, Linux mm/madvise.c.
 #pragma once
 
-#include <manylock/address_space/plan_protect.hpp>
+#include <manylock/address_space/rules/plan_protect.hpp>
 
 namespace manylock::address_space::detail {
 

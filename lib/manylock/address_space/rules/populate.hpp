@@ -4,8 +4,8 @@
 // Source: traces of Linux 6.18; Linux mm/{gup,memory,vma}.c.
 #pragma once
 
-#include <manylock/address_space/globals.hpp>
-#include <manylock/address_space/merge.hpp>
+#include <manylock/address_space/rules/globals.hpp>
+#include <manylock/address_space/rules/merge.hpp>
 
 namespace manylock::address_space {
 
