@@ -296,6 +296,18 @@ TEST_CASE("E5: uncontended: no stamp is drawn and no block comes from the shared
     CHECK(domain.core().shared.pool.size() == 1);
 }
 
+TEST_CASE("pokes: more than there is room for are delivered all the same") {
+    using rules = manylock::detail::conflicts<config>;
+    std::vector<std::unique_ptr<rules::block>> blocks;
+    rules::pokes poked;
+    for (int i = 0; i < 12; ++i) {
+        blocks.push_back(std::make_unique<rules::block>());
+        poked.add(*blocks.back());
+    }
+    poked.deliver();
+    for (auto const& b : blocks) CHECK(b->park.signals() == manylock::detail::signal::poke);
+}
+
 TEST_CASE("E6: sizes: 16 bytes a lock and 8 under umbrella") {
     if (manylock::checks_enabled) return;  // checked builds carry the domain
     CHECK(sizeof(lock_type) == 16);

@@ -3,7 +3,9 @@
 #include <doctest/doctest.h>
 
 #include <atomic>
+#include <chrono>
 #include <thread>
+#include <vector>
 
 #include <manylock/domain.hpp>
 #include <manylock/policies.hpp>
@@ -176,6 +178,133 @@ TEST_CASE_TEMPLATE(
     if (passes) s.tell();
     while (!s.has_it) std::this_thread::yield();
     s.ends();
+}
+
+TEST_CASE_TEMPLATE("how often a waiter was passed counts in one wait only", P, OBJECT_POLICIES) {
+    situation<P> s;
+    auto passes_three_times = [&] {
+        for (unsigned i = 1; i <= 3; ++i) {
+            auto passer = s.family.begin();
+            REQUIRE(passer.acquire(s.a) == status::granted);
+            s.tell();
+            while (s.misses(s.a) < i) std::this_thread::yield();
+            passer.commit();
+        }
+    };
+    // One block for both waits: the waiter keeps its transaction, and holds nothing in between.
+    auto holder = s.family.begin();
+    REQUIRE(holder.acquire(s.a) == status::granted);
+    std::atomic<bool> waits_again{false};
+    s.waiter = std::jthread{[&s, &waits_again, mine = s.family.begin()]() mutable {
+        CHECK(mine.acquire(s.a) == status::granted);
+        mine.release(s.a);
+        waits_again = true;
+        while (!s.a.busy()) std::this_thread::yield();
+        CHECK(mine.acquire(s.a) == status::granted);
+        s.has_it = true;
+        mine.commit();
+    }};
+    while (s.a.waiter_count() == 0) std::this_thread::yield();
+    holder.commit();
+    passes_three_times();  // and then it is handed the lock
+    while (!waits_again) std::this_thread::yield();
+    auto second = s.family.begin();
+    REQUIRE(second.acquire(s.a) == status::granted);
+    while (s.a.waiter_count() == 0) std::this_thread::yield();
+    second.commit();
+    auto passer = s.family.begin();
+    CHECK(passer.try_acquire(s.a) == status::granted);
+    passer.commit();
+    s.tell();
+    s.ends();
+    CHECK(s.has_it);
+}
+
+// Under wait_die nobody that holds something queues behind older ones.
+TEST_CASE_TEMPLATE("however long the queue, nobody passes one in it that holds something", P,
+                   policies::wound_wait, policies::cycle_detection) {
+    situation<P> s;
+    auto holder = s.family.begin();
+    REQUIRE(holder.acquire(s.a) == status::granted);
+    std::vector<std::jthread> queue;
+    for (std::size_t i = 1; i <= 5; ++i) {
+        auto mine = s.family.begin();
+        if (i == 5) REQUIRE(mine.acquire(s.b) == status::granted);
+        queue.emplace_back([&s, mine = std::move(mine)]() mutable {
+            CHECK(mine.acquire(s.a) == status::granted);
+            while (!s.may_go) std::this_thread::yield();
+            mine.commit();
+        });
+        while (s.a.waiter_count() < i) std::this_thread::yield();
+    }
+    holder.commit();
+    auto newcomer = s.family.begin();
+    CHECK(newcomer.try_acquire(s.a) == status::busy);
+    newcomer.commit();
+    withholding::withholds = false;
+    s.tell();
+    s.may_go = true;
+    queue.clear();
+    CHECK_FALSE(s.a.busy());
+}
+
+TEST_CASE_TEMPLATE("who was told of a free lock and found it taken keeps its deadline", P,
+                   OBJECT_POLICIES) {
+    using namespace std::chrono_literals;
+    situation<P> s;
+    auto holder = s.family.begin();
+    REQUIRE(holder.acquire(s.a) == status::granted);
+    std::atomic<bool> answered{false};
+    // Late enough that it is told before: it has been passed, or this test would show nothing.
+    auto const deadline = platform::native::now() + 200ms;
+    s.waiter = std::jthread{[&, mine = s.family.begin()]() mutable {
+        CHECK(mine.acquire_until(s.a, mode::exclusive, deadline) == status::timed_out);
+        answered = true;
+        mine.commit();
+    }};
+    while (s.a.waiter_count() == 0 && !answered) std::this_thread::yield();
+    holder.commit();
+    auto passer = s.family.begin();
+    REQUIRE(passer.acquire(s.a) == status::granted);
+    s.tell();
+    auto const given_up = deadline + 5s;
+    while (!answered && platform::native::now() < given_up) std::this_thread::yield();
+    CHECK(answered);
+    passer.commit();
+    s.tell();
+    s.ends();
+}
+
+TEST_CASE_TEMPLATE("a single-object reader that waits, older than the eldest, makes nobody restart",
+                   P, policies::wound_wait, policies::wait_die, policies::cycle_detection) {
+    situation<P> s;
+    auto eldest = s.family.begin();
+    auto holder = s.family.begin();
+    REQUIRE(holder.acquire(s.a) == status::granted);
+    std::atomic<bool> may_end{false};
+    std::jthread reader{[&] {
+        auto const inside = s.family.read_lock(s.a);
+        while (!may_end) std::this_thread::yield();
+    }};
+    while (s.a.waiter_count() == 0) std::this_thread::yield();
+    CHECK(eldest.try_acquire(s.a) == status::busy);  // draws its age, after the reader's
+    REQUIRE(eldest.acquire(s.b) == status::granted);
+    holder.commit();
+    auto passer = s.family.begin();
+    REQUIRE(passer.acquire(s.a) == status::granted);
+    std::atomic<bool> granted{false};
+    s.waiter = std::jthread{[&, mine = std::move(eldest)]() mutable {
+        CHECK(mine.acquire(s.a) == status::granted);
+        granted = true;
+        mine.commit();
+    }};
+    while (s.a.waiter_count() < 2) std::this_thread::yield();
+    withholding::withholds = false;
+    s.tell();
+    passer.commit();
+    may_end = true;
+    s.ends();
+    CHECK(granted);
 }
 
 TEST_SUITE_END();

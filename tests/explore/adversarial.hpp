@@ -38,11 +38,21 @@ inline constexpr std::array small_scripts{
     "AB-BC|CB|BA",   // an early release
     "A^B|BA",        // an injected restart
     "AB!|BA|A",      // a body that throws
+    "=a|aA",         // an upgrade beside a single-object reader
+    "BC-CA|AB",      // an early release, after which a lower lock is still out of order
+    "BDC-DA|AB",     // and one that leaves a later, lower lock
+    "A|~A|A",        // who was told of a free lock may give up
 };
 /// More threads, more cycles: sampled.
 inline constexpr std::array large_scripts{
-    "AB|BC|CD|DA", "AB|BA|AB|BA", "ABC|BCA|CAB|CBA",      "AB/BA|BA/AB|AB/AB",
-    "abC|bcA|caB", "aA|aA|aA|A",  "AB/BC|CA/AB|=a/=b/=c",
+    "AB|BC|CD|DA",
+    "AB|BA|AB|BA",
+    "ABC|BCA|CAB|CBA",
+    "AB/BA|BA/AB|AB/AB",
+    "abC|bcA|caB",
+    "aA|aA|aA|A",
+    "AB/BC|CA/AB|=a/=b/=c",
+    "BA/BA/BA|A/A/A|A/A/A|A/A/A|A/A/A|A/A/A|A/A/A",  // a queue too long to look through
 };
 
 template <class Policy, manylock::options Options = no_spinning>

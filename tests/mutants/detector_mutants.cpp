@@ -1,4 +1,6 @@
 // Mistakes of the cycle detector.
+#include <experiments/cycle_detection_limited.hpp>
+
 #include "mutant.hpp"
 
 namespace mutants {
@@ -85,6 +87,21 @@ static broken<omissions{.chooses = false}> const all_abort{
     "every member of a cycle aborts at once: no one victim, no progress",
     {"AB|BA", "AB|BC|CA"}};
 
+/// A detector that promises the eldest nothing, so that waiters which hold something are passed too.
+struct limited_to_two : stress::cycle_detection_limited<2> {
+    static constexpr char const* name = "cycle_detection_limited_2";
+};
+struct holds_nothing_and_never_walks : limited_to_two {
+    template <class View>
+    static bool on_wait(View& view) {
+        return view.self().who->holds.size() != 0 && limited_to_two::on_wait(view);
+    }
+};
+static planted<holds_nothing_and_never_walks, limited_to_two> const plant_sleeper{
+    "holds_nothing_and_never_walks",
+    "decision 8: a writer that holds nothing comes between a reader and the readers that passed it",
+    {"AC|Ba|aB|C-CA"}};
+
 }  // namespace mutants
 
 MANYLOCK_MUTANT(never_walks, cycle_detection)
@@ -142,6 +159,19 @@ bool manylock::detail::wait_graph_view<manylock::detail::acts_on_stale_chains_co
 MANYLOCK_PLANT(acts_on_stale_chains, cycle_detection,
                "acting on a chain whose holder has moved on: a phantom abort", "AB|BA", "AB|BC|CA",
                "AB|BA|AB|BA", "A~B|BA", "aA|aA|aA")
+
+MANYLOCK_MUTANT(counts_victims_as_waiting, cycle_detection)
+template <>
+template <class Range>
+bool manylock::detail::wait_graph_view<manylock::detail::counts_victims_as_waiting_config>::stands(
+    Range const& cycle) noexcept {
+    return std::all_of(cycle.begin(), cycle.end(), [](step const& s) {
+        return still_in({s.node, s.wait});
+    });
+}
+MANYLOCK_PLANT(counts_victims_as_waiting, cycle_detection,
+               "a cycle whose victim was chosen after the walk met it gets a second one",
+               "aB|aB|aB|BA")
 
 MANYLOCK_MUTANT(gives_up_while_one_chooses, cycle_detection)
 template <>

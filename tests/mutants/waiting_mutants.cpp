@@ -30,6 +30,37 @@ struct wakes_nobody : simulated {
     static void futex_wake(atomic<std::uint32_t>&) noexcept { step(); }
     using parker = manylock::platform::futex_parker<wakes_nobody>;
 };
+/// Waits without its deadline once it was poked.
+struct forgets_its_deadline : simulated {
+    struct parker : manylock::platform::futex_parker<simulated> {
+        void reset() noexcept {
+            poked_ = false;
+            futex_parker::reset();
+        }
+        void clear(std::uint32_t bits) noexcept {
+            poked_ = true;
+            futex_parker::clear(bits);
+        }
+        void wait(time_point const* deadline) noexcept {
+            futex_parker::wait(poked_ ? nullptr : deadline);
+        }
+
+    private:
+        bool poked_ = false;
+    };
+};
+/// Deadlocks, unless a deadline ends it.
+struct only_waits {
+    static constexpr char const* name = "only_waits";
+    static constexpr policy_needs needs{};
+    static constexpr policy_promises promises{};
+    static constexpr restart_reason reason = restart_reason::conflict;
+    static constexpr decision on_conflict(conflict const&) noexcept { return decision::wait; }
+};
+static planted<only_waits, only_waits, forgets_its_deadline> const plant_patient{
+    "forgets_its_deadline",
+    "told of a free lock that another took, a waiter sleeps again, without its deadline",
+    {"B~A|AB|A"}};
 static planted<policies::wound_wait, policies::wound_wait, sleeps_blindly> const plant_blind{
     "sleeps_blindly", "set state before the test: the futex must compare the word it saw", {"A|A"}};
 static planted<policies::wound_wait, policies::wound_wait, wakes_nobody> const plant_deaf{
@@ -86,6 +117,28 @@ manylock::detail::waiting<manylock::detail::leaves_without_handing_on_config>::l
 MANYLOCK_PLANT(leaves_without_handing_on, cycle_detection,
                "signal or time-out while queued: those behind the one who leaves are not served",
                "aB|~A|Ba")
+
+namespace mutants {
+struct takes_and_serves_nobody : only_waits {};
+}  // namespace mutants
+namespace manylock::detail {
+using takes_and_serves_nobody_config = MANYLOCK_MUTANT_CONFIG(takes_and_serves_nobody);
+}
+template <>
+bool manylock::detail::waiting<manylock::detail::takes_and_serves_nobody_config>::takes_open_lock(
+    block& me, request_type const& r) noexcept {
+    auto w = queue::latch(r.lock).not_awake();
+    bool const takes = me.queued() && w.is_free();
+    if (takes) w = queue::admit(r.lock, w, me);
+    queue::unlatch(r.lock, w);
+    return takes;
+}
+namespace mutants {
+static planted<takes_and_serves_nobody, only_waits> const plant_egoist{
+    "takes_and_serves_nobody",
+    "a reader takes the lock that was left open, and those who could share it are not served",
+    {"A|Ba|aB"}};
+}  // namespace mutants
 
 MANYLOCK_MUTANT(detaches_and_tells_nobody, lock_ordering)
 template <>
@@ -200,16 +253,16 @@ void manylock::detail::turns<manylock::detail::keeps_its_turn_config>::end(core&
 MANYLOCK_PLANT(keeps_its_turn, no_wait, "decision 19: a turn that is never given on", "AB|BA",
                "AB/AB|BA/BA")
 
-// --- ranks -------------------------------------------------------------------------------------------
-MANYLOCK_MUTANT(forgets_its_rank, lock_ordering)
+// --- ranks ---------------------------------------------------------------------------------------------
+MANYLOCK_MUTANT(forgets_its_ranks, lock_ordering)
 template <>
-void manylock::detail::ranks<manylock::detail::forgets_its_rank_config>::lower(
+void manylock::detail::ranks<manylock::detail::forgets_its_ranks_config>::lower(
     block& me, std::uintptr_t, hold_type const*) noexcept {
     me.highest_rank = 0;
 }
-MANYLOCK_PLANT(forgets_its_rank, lock_ordering,
-               "an early release forgets the other holds: it waits for what ranks below them",
-               "BC-CA|AB", "BCD-DA|AB|BA")
+MANYLOCK_PLANT(forgets_its_ranks, lock_ordering,
+               "an early release forgets the ranks of what is still held: it waits out of order",
+               "BC-CA|AB", "BDC-DA|AB")
 
 MANYLOCK_MUTANT(ranks_by_the_last_only, lock_ordering)
 template <>
