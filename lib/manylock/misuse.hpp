@@ -27,7 +27,7 @@ namespace detail {
 
 namespace [[gnu::visibility("default")]] process_wide {
 inline misuse_handler current_misuse_handler = &detail::default_misuse;
-}  // namespace gnu::visibility("default")]]process_wide
+}  // namespace process_wide
 
 /// Replaces the handler, returns the former one. Not for use while other threads run transactions.
 inline misuse_handler set_misuse_handler(misuse_handler handler) noexcept {

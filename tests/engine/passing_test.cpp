@@ -251,7 +251,8 @@ TEST_CASE_TEMPLATE("however long the queue, nobody passes one in it that holds s
 TEST_CASE_TEMPLATE("who was told of a free lock and found it taken keeps its deadline", P,
                    OBJECT_POLICIES) {
     using namespace std::chrono_literals;
-    for (bool passed = false; !passed;) {  // again if it was late before it was passed, which shows nothing
+    for (bool passed = false;
+         !passed;) {  // again if it was late before it was passed, which shows nothing
         situation<P> s;
         auto holder = s.family.begin();
         REQUIRE(holder.acquire(s.a) == status::granted);

@@ -23,7 +23,7 @@ inline living_domains& domains_alive() {
     static auto& all = *new living_domains;  // never destroyed: locks may die after static objects
     return all;
 }
-}  // namespace gnu::visibility("default")]]process_wide
+}  // namespace process_wide
 
 namespace detail {
 

@@ -34,7 +34,7 @@ namespace [[gnu::visibility("default")]] process_wide {
 #ifdef MANYLOCK_TSAN
 inline constinit std::atomic<unsigned> fence_meeting_point{0};
 #endif
-}  // namespace gnu::visibility("default")]]process_wide
+}  // namespace process_wide
 
 namespace platform {
 
@@ -137,7 +137,7 @@ struct [[gnu::visibility("default")]] native {
 
 namespace [[gnu::visibility("default")]] process_wide {
 inline constinit platform::grace_period<platform::native> native_grace;
-}  // namespace gnu::visibility("default")]]process_wide
+}  // namespace process_wide
 
 namespace platform {
 inline grace_period<native>& native::grace() noexcept {

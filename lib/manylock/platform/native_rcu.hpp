@@ -37,7 +37,7 @@ inline void register_with_rcu() noexcept {
     static thread_local rcu_registration const registered;
     (void)registered;
 }
-}  // namespace gnu::visibility("default")]]process_wide
+}  // namespace process_wide
 
 namespace platform {
 

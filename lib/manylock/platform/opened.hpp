@@ -118,6 +118,6 @@ struct context_mark {
     char byte = 0;
 };
 
-}  // namespace gnu::visibility("default")]]process_wide
+}  // namespace process_wide
 
 }  // namespace manylock
