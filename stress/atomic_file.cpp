@@ -115,10 +115,12 @@ void atomic_files::commit() {
         (void)place_of(file.final);
         auto old = temporary_name(file.final);
         old += ".old";
+        std::error_code error;
         if (::link(file.final.c_str(), old.c_str()) == 0) {
             file.old = std::move(old);
-        } else if (errno != ENOENT) {
-            refuse(file.final);
+        } else if (errno != ENOENT) {  // a file system without second names: a copy does
+            if (!fs::copy_file(file.final, old, error)) refuse(file.final);
+            file.old = std::move(old);
         }
     }
     for (std::size_t i = 0; i < pending_.size(); ++i) {

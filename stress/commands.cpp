@@ -113,7 +113,7 @@ void say_if_yielding(std::vector<run_options> const& runs, std::ostream& out) {
     for (auto const& r : runs) {
         for (auto const& w : r.workloads) {
             auto const most = *std::max_element(w.threads.begin(), w.threads.end());
-            if (!w.hold_yields || w.hold_ns == 0 || most <= cores) continue;
+            if (!w.hold_yields || most <= cores) continue;
             out << "scaled: " << w.name << ": with more threads than the " << cores
                 << " cores the hold yields its core, so that as many transactions overlap as there "
                    "are threads; only the restarts of such rows mean something, their throughput "

@@ -24,10 +24,13 @@ void install_interrupt_handler() {
     action.sa_flags = static_cast<int>(SA_RESETHAND);
     ::sigaction(SIGINT, &action, nullptr);
     ::sigaction(SIGTERM, &action, nullptr);
-    ::sigaction(SIGHUP, &action, nullptr);
-    // A file that may grow no more, and a reader that has gone, are errors of the write: said, and cleaned up after.
+    struct sigaction hangup {};
+    if (::sigaction(SIGHUP, nullptr, &hangup) == 0 &&
+        hangup.sa_handler != SIG_IGN) {  // as nohup leaves it
+        ::sigaction(SIGHUP, &action, nullptr);
+    }
+    // A file that may grow no more is an error of the write: said, and cleaned up after.
     ::signal(SIGXFSZ, SIG_IGN);
-    ::signal(SIGPIPE, SIG_IGN);
 }
 
 void throw_if_interrupted() {

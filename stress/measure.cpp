@@ -36,7 +36,7 @@ result_row measure_one(run_options const& run, workload const& w, std::uint64_t 
     request.hold_yields = w.hold_yields && threads > usable_cores();
     auto row = row_for(policy, w.name, threads, run.seed, round);
     fill_configuration(row, w);
-    if (!on_address_space(w.picks) && request.hold_yields && w.hold_ns > 0) row.hold = "yields";
+    if (!on_address_space(w.picks) && request.hold_yields) row.hold = "yields";
     auto const& runner = find_runner(policy);
     if (run.sample_restarts > 0 && runner.facts().restarts) {
         row.sampled = "1/" + std::to_string(run.sample_restarts);

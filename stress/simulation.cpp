@@ -66,7 +66,7 @@ std::vector<job> workload_jobs(simulate_options const& chosen) {
                     request.seed = derived_seed(chosen.seed, round);
                     request.check = chosen.check;
                     request.hold_yields = w.hold_yields && shape.threads > shape.cores;
-                    if (!j.on_space && request.hold_yields && w.hold_ns > 0) j.row.hold = "yields";
+                    if (!j.on_space && request.hold_yields) j.row.hold = "yields";
                     j.carry_out = [request,
                                    simulates = j.policy](simulate::simulated_machine const& on) {
                         return simulates->run(request, on);

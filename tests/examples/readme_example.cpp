@@ -5,10 +5,7 @@
 #include <thread>
 
 using bank = manylock::domain<manylock::default_policy>;
-struct account {
-    bank::lock_type lock;
-    long balance = 1'000;
-};
+struct account { bank::lock_type lock; long balance = 1'000; };
 
 int main() {
     bank accounts;
@@ -19,7 +16,7 @@ int main() {
                 txn.lock(from.lock);       // any order, found as you go
                 txn.lock(to.lock);
                 --from.balance, ++to.balance;
-            });  // everything is released here
+            });                            // everything is released here
     };
     std::thread other{[&] { transfer(b, a); }};
     transfer(a, b);

@@ -15,8 +15,7 @@ namespace manylock::policies {
 struct wound_die {
     static constexpr char const* name = "wound_die";
     static constexpr policy_needs needs{.stamps = true, .holders = true};
-    static constexpr policy_promises promises{.eldest_never_restarts = true,
-                                              .bounded_restarts = true};
+    static constexpr policy_promises promises{.eldest_never_restarts = true, .bounded_restarts = true};
     static constexpr restart_reason reason = restart_reason::conflict;
 
     static constexpr decision on_conflict(conflict const& c) noexcept {
