@@ -18,7 +18,10 @@ namespace fs = std::filesystem;
 class descriptor {
 public:
     explicit descriptor(fs::path const& file)
-        : value_(::open(file.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644)) {}
+        // Never through a link that somebody has laid there.
+        : value_(
+              (::unlink(file.c_str()),
+               ::open(file.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0644))) {}
     ~descriptor() {
         if (value_ >= 0) ::close(value_);
     }

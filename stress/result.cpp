@@ -88,7 +88,7 @@ std::vector<std::string_view> split(std::string_view line) {
 
 /// What the program writes: graphs and pages need no quoting for it.
 bool is_plain(std::string_view name) {
-    return name.size() <= 100 && std::all_of(name.begin(), name.end(), [](char c) {
+    return name.size() <= 255 && std::all_of(name.begin(), name.end(), [](char c) {
                auto const u = static_cast<unsigned char>(c);
                return (u < 0x80 && std::isalnum(u) != 0) ||
                       (c != '\0' && std::strchr("_-+.:=/()[] ", c) != nullptr);
@@ -99,7 +99,7 @@ void check_row(result_row const& row, position const& at) {
     for (auto const* const name : {&row.policy, &row.workload, &row.platform}) {
         if (!is_plain(*name)) {
             at.refuse(
-                "a policy, workload or platform has a name that is none; at most 100 letters, "
+                "a policy, workload or platform has a name that is none; at most 255 letters, "
                 "digits, "
                 "blanks and _-+.:=/()[] make one");
         }
