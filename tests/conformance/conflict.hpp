@@ -4,6 +4,7 @@
 #pragma once
 
 #include <array>
+#include <atomic>
 #include <barrier>
 #include <vector>
 
@@ -102,6 +103,28 @@ void conflict_of_objects(cases<P> const& add) {
         CHECK(upgrader.acquire(a) == status::granted);
         upgrader.commit();
         CHECK(written.get() == status::granted);
+    });
+
+    add("upgrade: a single-object reader bars it", [] {
+        domain_of<P> domain;
+        lock_of<P> a;
+        std::atomic<bool> inside{false};
+        std::atomic<bool> may_leave{false};
+        actor r;
+        auto read = r.does([&] {
+            auto const guard = domain.read_lock(a);
+            inside = true;
+            until([&] { return may_leave.load(); });
+        });
+        until([&] { return inside.load(); });
+        auto upgrader = domain.begin();
+        REQUIRE(upgrader.acquire_shared(a));
+        CHECK(upgrader.try_acquire(a) == status::busy);
+        may_leave = true;
+        read.get();
+        CHECK(upgrader.try_acquire(a) == status::granted);
+        upgrader.commit();
+        CHECK_FALSE(a.busy());
     });
 }
 
