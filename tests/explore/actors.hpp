@@ -229,7 +229,8 @@ private:
     /// Those whom `w` must not pass when it gets what `s` asks for: older, there first, and holding
     /// something. An upgrade may, and so may whom a detector lets pass, and all where the eldest is promised nothing.
     [[nodiscard]] std::vector<queued_request> to_respect(worker const& w, step const& s) const {
-        if constexpr (Policy::promises.eldest_never_restarts && Policy::needs.stamps && !Policy::needs.held_list) {
+        if constexpr (Policy::promises.eldest_never_restarts && Policy::needs.stamps &&
+                      !Policy::needs.held_list) {
             if (w.holds(s.lock)) return {};
             world::quiet const onlooker;
             return holders_waiting<domain_type>(locks_[s.lock], s.mode);
