@@ -78,8 +78,8 @@ public:
     }
     [[nodiscard]] bool waits_in_circle() const override { return false; }
     [[nodiscard]] std::string describe() const override {
-        std::string all;
-        for (std::size_t i = 0; i < doing_.size(); ++i)
+        std::string all = history_.listing();
+        for (std::size_t i = 0; i < doing_.size() && !ended_; ++i)
             all += "  thread " + std::to_string(i) + ": " +
                    (doing_[i].op != nullptr ? "in " + text_of(*doing_[i].op) : "ended or not begun") +
                    '\n';

@@ -73,6 +73,15 @@ bool space_history::could_be(naive_model const& m, entry const& e) const {
     return result && *result == e.result;
 }
 
+std::string space_history::listing() const {
+    std::string all;
+    for (auto const& e : entries_)
+        all += "  thread " + std::to_string(e.thread) + ", steps " + std::to_string(e.called) + " to " +
+               std::to_string(e.returned) + ", commit " + std::to_string(e.commit_number) + ": " +
+               text_of(e.op) + " returned " + std::to_string(e.result) + '\n';
+    return all;
+}
+
 address space_history::highest_hole(std::size_t pages) const {
     return highest_hole(after_.back(), pages);
 }

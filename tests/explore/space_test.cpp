@@ -25,7 +25,7 @@ using explore::simulate::strategy;
 constexpr std::array small_scripts{
     "=........: m2-4w | m4-6w",    // two claims become one VMA
     "=........: m2-4w | m4-6r",    // or do not
-    "=w.......: m1-3w | m3-5w",    // and a third
+    "w.......: m1-3w | m3-5w",     // and a third: the claims go
     "........: m2-5w | m3-6r",     // one gap
     "=........: M2w | M2w",        // no place twice
     "..aaaa..: M3w | u3-5",        // is there a hole?

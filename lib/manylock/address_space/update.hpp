@@ -259,6 +259,7 @@ private:
     }
 
     void drop_unpublished();
+    void withdraw_claims();
     void give_claims_up();
 
     Space& space_;

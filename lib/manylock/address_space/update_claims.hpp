@@ -86,10 +86,13 @@ bool update<Space>::adopt_claim(region_type& r, read_section& section) {
     return true;
 }
 
-/// Chooses a hole for the operation and claims it. `ok`: there is none.
+/// Chooses a hole for the operation and claims it. `ok`: there is none. What we have claimed, or got from an owner
+/// that had to restart, is looked for as a hole again.
 template <class Space>
 auto update<Space>::place_in_hole(std::uint64_t length) -> answer {
     for (;;) {
+        for (held& h : w_.held_) h.kept = false;
+        withdraw_claims();
         address hole = 0;
         {
             read_section const section;
@@ -132,26 +135,29 @@ auto update<Space>::foreign_claim_in(interval range) const -> region_type* {
     return found;
 }
 
+/// Takes back those of our claims that are not `kept`. What we hold says so afterwards.
 template <class Space>
-void update<Space>::give_claims_up() {
-    auto const kept_for_waiters = [this](held const& h) {
-        return txn_.must_restart() && h.where->lock.has_waiters();
-    };
-    bool any = false;
-    for (held& h : w_.held_) {
-        if (!h.claim) continue;
-        h.kept = kept_for_waiters(h);
-        if (h.kept) w_.left_.push_back(h.start);
-        any = any || !h.kept;
-    }
-    if (!any) return;
+void update<Space>::withdraw_claims() {
+    auto const goes = [](held const& h) { return h.claim && !h.kept; };
+    if (std::none_of(w_.held_.begin(), w_.held_.end(), goes)) return;
     {
         typename map_type::edit edit{map_, stock_, 0};
         for (held const& h : w_.held_)
-            if (h.claim && !h.kept) edit.unlink(*h.where);
+            if (goes(h)) edit.unlink(*h.where);
     }
     for (held const& h : w_.held_)
-        if (h.claim && !h.kept) remove(*h.where);
+        if (goes(h)) remove(*h.where);
+    std::erase_if(w_.held_, goes);
+}
+
+template <class Space>
+void update<Space>::give_claims_up() {
+    for (held& h : w_.held_) {
+        if (!h.claim) continue;
+        h.kept = txn_.must_restart() && h.where->lock.has_waiters();
+        if (h.kept) w_.left_.push_back(h.start);
+    }
+    withdraw_claims();
 }
 
 /// After a restart the transaction comes back with the lock it had failed to get. If that is a
