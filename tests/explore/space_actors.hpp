@@ -15,17 +15,17 @@
 
 namespace explore {
 
-template <class Policy>
-using explored_domain = manylock::domain<Policy, no_spinning, manylock::simulate::exploring_rcu>;
-template <class Policy>
-using explored_space = manylock::address_space::space_on<explored_domain<Policy>>;
+template <class Policy, manylock::options Options = no_spinning>
+using explored_space = manylock::address_space::space_on<
+    manylock::domain<Policy, Options, manylock::simulate::exploring_rcu>>;
 
-template <class Policy>
+template <class Policy, manylock::options Options = no_spinning>
 class space_actors final : public manylock::simulate::scenario {
 public:
     using platform = manylock::simulate::exploring_rcu;
-    using space_type = explored_space<Policy>;
+    using space_type = explored_space<Policy, Options>;
     using world = manylock::simulate::world;
+    using operation = manylock::address_space::operation;
 
     explicit space_actors(space_script const& s)
         : script_{s}, history_{s}, doing_(s.threads.size()) {
@@ -53,7 +53,7 @@ public:
         begun_ = true;
         for (auto const& op : script_.threads[number]) {
             auto& mine = doing_[number];
-            mine = {&op, false};
+            mine = {.op = &op};
             std::uint64_t const called = world::active().now();
             std::int64_t const result =
                 space_->apply(*workers_[number], op, [&] { work(number); });
@@ -89,33 +89,44 @@ public:
 private:
     using worker = typename space_type::worker;
     struct doing {
-        manylock::address_space::operation const* op = nullptr;
+        operation const* op = nullptr;
         bool working = false;  ///< all that it needs is locked
+        bool worked = false;
     };
 
-    /// What maps at a fixed place has the whole range for itself now, and a fault its page.
+    /// What maps at a fixed place has the whole range for itself now; a fault, its page; what unmaps, all that is
+    /// mapped there, which may be less than what comes before it commits.
     void work(unsigned number) {
-        using manylock::address_space::call;
         auto& mine = doing_[number];
         for (std::size_t i = 0; i < doing_.size(); ++i) {
             auto const& other = doing_[i];
-            if (i == number || !other.working || (!maps(*mine.op) && !maps(*other.op))) continue;
+            if (i == number || !other.working || !exclude(*mine.op, *other.op)) continue;
             if (end(*mine.op) > other.op->start && end(*other.op) > mine.op->start)
-                broken(text_of(*mine.op) + " and " + text_of(*other.op) +
-                       " both work on a page, and one maps it");
+                broken(text_of(*mine.op) + " and " + text_of(*other.op) + " both work on a page");
         }
-        mine.working = maps(*mine.op) || mine.op->what == call::fault;
+        if (script_.only_unmaps && mine.op->what == call::fault &&
+            history_.has_unmapped(mine.op->start))
+            broken(text_of(*mine.op) + " works on a page that has been unmapped");
+        if (mine.worked && script_.nothing_goes)
+            broken(text_of(*mine.op) + " does its work twice, although its claims keep others away");
+        mine.working = mine.worked = true;
         platform::step();
         mine.working = false;
     }
-    [[nodiscard]] static bool maps(manylock::address_space::operation const& op) {
-        return op.what == manylock::address_space::call::map &&
-               (op.flags & manylock::address_space::abi::map_fixed) != 0;
+    using call = manylock::address_space::call;
+    [[nodiscard]] bool exclude(operation const& a, operation const& b) const {
+        auto const faults = [](operation const& op) { return op.what == call::fault; };
+        auto const excludes_faults = [this](operation const& op) {
+            return maps(op) || (script_.only_unmaps && op.what == call::unmap);
+        };
+        return (maps(a) && maps(b)) || (excludes_faults(a) && faults(b)) ||
+               (excludes_faults(b) && faults(a));
     }
-    [[nodiscard]] static manylock::address_space::address
-    end(manylock::address_space::operation const& op) {
-        using namespace manylock::address_space;
-        return op.what == call::fault ? op.start + page_size : op.start + op.length;
+    [[nodiscard]] static bool maps(operation const& op) {
+        return op.what == call::map && (op.flags & manylock::address_space::abi::map_fixed) != 0;
+    }
+    [[nodiscard]] static manylock::address_space::address end(operation const& op) {
+        return op.start + (op.what == call::fault ? manylock::address_space::page_size : op.length);
     }
     /// What no VMA has can be mapped, from the top down: the map's gaps are the rest of its VMAs.
     void check_gaps() {

@@ -73,6 +73,12 @@ bool space_history::could_be(naive_model const& m, entry const& e) const {
     return result && *result == e.result;
 }
 
+bool space_history::has_unmapped(address page) const {
+    return std::any_of(entries_.begin(), entries_.end(), [=](entry const& e) {
+        return e.op.what == call::unmap && e.op.start <= page && page < e.op.start + e.op.length;
+    });
+}
+
 std::string space_history::listing() const {
     std::string all;
     for (auto const& e : entries_)

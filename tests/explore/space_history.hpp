@@ -29,6 +29,7 @@ public:
     /// The first thing that is wrong, or nothing. Call once, at the end, with what the space has then.
     [[nodiscard]] std::string check(std::vector<manylock::address_space::vma> const& rows,
                                     manylock::address_space::mm_globals const& globals);
+    [[nodiscard]] bool has_unmapped(manylock::address_space::address page) const;
     /// What each operation returned, in the order in which they did.
     [[nodiscard]] std::string listing() const;
     /// The start of the highest free stretch of so many pages, after check(); 0 if there is none.

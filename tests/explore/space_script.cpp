@@ -205,6 +205,9 @@ space_script space_script::parse(std::string_view text) {
         } else {
             s.threads.back().push_back(read_operation(from, s));
         }
+        auto const what = s.threads.back().back().what;
+        if (what == call::map || what == call::remap || what == call::set_break)
+            s.only_unmaps = false;
         stack = stack || s.threads.back().back().start >= page(s.window + heap_above + 16);
     }
     if (stack) {
@@ -221,10 +224,12 @@ space_script space_script::parse(std::string_view text) {
 std::string random_space_script(std::uint64_t seed) {
     std::mt19937_64 random{seed};
     auto const draw = [&](std::size_t below) { return static_cast<std::size_t>(random() % below); };
-    constexpr std::size_t window = 8;
+    // Half of them fight for room.
+    bool const crowded = draw(2) == 0;
+    std::size_t const window = crowded ? 5 + draw(3) : 8;
     std::string text(window, '.');
     for (std::size_t i = 0; i < window;) {
-        auto const letter = std::string_view{"..rwwaaWR"}[draw(9)];
+        auto const letter = std::string_view{crowded ? ".....waWR" : "..rwwaaWR"}[draw(9)];
         for (auto const end = std::min(window, i + 1 + draw(3)); i < end; ++i) text[i] = letter;
     }
     text += ':';
@@ -232,7 +237,8 @@ std::string random_space_script(std::uint64_t seed) {
     for (std::size_t t = 0; t < threads; ++t) {
         if (t > 0) text += '|';
         for (std::size_t n = 1 + draw(2); n > 0; --n) {
-            char const what = std::string_view{"mmmMMuuppplkfFFdxxbLK"}[draw(21)];
+            char const what =
+                std::string_view{crowded ? "mmmmmmMMMMMMMMMMuuufx" : "mmmMMuuppplkfFFdxxbLK"}[draw(21)];
             std::size_t const from = draw(window);
             std::size_t const to = from + 1 + draw(std::min<std::size_t>(4, window - from));
             text += what;

@@ -11,7 +11,7 @@
 //   x2-5+4 mremap to four pages, in place or elsewhere               x2-5>7 mremap to page 7
 // A range of one page needs no end. Pages above the window are those of the heap (6 above its end), and of a stack (396
 // above) which is there if a script speaks of a page so high.
-// '=' before all: no VMA goes in this script, so nobody may be told that one has gone. '%': loads are no scheduling
+// '=' before all: only free ranges are mapped, so nobody may be told that a VMA has gone, and nobody works twice. '%': loads are no scheduling
 // points.
 #pragma once
 
@@ -30,6 +30,7 @@ struct space_script {
     std::string text;
     std::size_t window = 0;  ///< pages
     bool nothing_goes = false;
+    bool only_unmaps = true;  ///< no thread maps anything
     bool loads_are_points = true;
     manylock::address_space::mm_globals globals;
     std::vector<manylock::address_space::operation> first;  ///< make what is mapped at first
@@ -40,7 +41,7 @@ struct space_script {
     [[nodiscard]] static space_script parse(std::string_view text);
 };
 
-/// Two or three threads of at most two operations each, on a window of eight pages.
+/// Two or three threads of at most two operations each, on a window of at most eight pages.
 [[nodiscard]] std::string random_space_script(std::uint64_t seed);
 [[nodiscard]] std::string text_of(manylock::address_space::operation const& op);
 

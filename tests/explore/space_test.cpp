@@ -42,6 +42,7 @@ constexpr std::array small_scripts{
     "wwww....: f1 | u0-4",         // faults see it before or after
     "wwww....: F1 f1 | p0-4n",
     "ww......: f3 | m2-4w",
+    "aaaa....: m1-3w | F2",        // the same VMA again, but not the same pages
     "wwww....: d0-4 | u1-2",
     "ww......: x0-2+4 | m3-5w",    // growing into what is mapped
     "ww......: x0-2>4 | m4-6r",
@@ -50,6 +51,7 @@ constexpr std::array small_scripts{
     "........: L | m2-4w",         // default flags
     "ww......: l0-2 | m2-3w",
     "........: F401 | b2",         // the stack grows, and the heap
+    ".....: M2r | M2w",
 };
 /// More threads, more operations: sampled.
 constexpr std::array large_scripts{
@@ -61,6 +63,8 @@ constexpr std::array large_scripts{
     "ww......: x0-2>4 x4-6>0 | x0-2+4 | f4 f0",
     "........: m2-4w p2-4r | m4-6w p4-6r | m0-2w",
     "........: L K | M2w M2w | b1 b0",
+    "..W...: M1w u3-6 | m3-5n u2-4 | M3w M1w",
+    "R..W..a.: m2-7n m2-6r | m1-2r M2r | u2-6 m4-8r",
 };
 
 struct bounds {
@@ -79,7 +83,8 @@ struct space_suite {
             FAIL_CHECK(std::string{Policy::name}
                        << " on '" << what.text << "'\n"
                        << result.found->text() << "\n"
-                       << explore::replay_command(Policy::name, text, result.found->how));
+                       << explore::replay_command('*' + std::string{Policy::name}, text,
+                                                  result.found->how));
     }
     static void replay() {
         auto const what = space_script::parse(explore::script_to_replay());
@@ -104,10 +109,10 @@ TEST_SUITE("explore/space") {
         for (auto const* const text : small_scripts) {
             space_suite<Policy>::run(text, {.by = strategy::exhaustive,
                                             .preemptions = 1,
-                                            .schedules = explore::scaled(2'000)});
+                                            .schedules = explore::scaled(5'000)});
             space_suite<Policy>::run('%' + std::string{text}, {.by = strategy::exhaustive,
                                                                .preemptions = 2,
-                                                               .schedules = explore::scaled(1'000)});
+                                                               .schedules = explore::scaled(2'000)});
         }
     }
     TEST_CASE_TEMPLATE_DEFINE("sampled schedules of operations on an address space are kept", Policy, sampled) {
@@ -126,7 +131,7 @@ TEST_SUITE("explore/space") {
                               random) {
         if (explore::asked_to_replay()) return;
         auto const seed = explore::seed();
-        for (std::uint64_t i = 0; i < explore::scaled(100); ++i)
+        for (std::uint64_t i = 0; i < explore::scaled(400); ++i)
             space_suite<Policy>::run(explore::random_space_script(seed + i),
                                      {.by = i % 2 == 0 ? strategy::random : strategy::pct,
                                       .schedules = 25,

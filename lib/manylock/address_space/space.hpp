@@ -55,8 +55,8 @@ public:
     std::int64_t apply(worker& me, operation const& op) { return apply(me, op, no_work{}); }
     /// `work` runs while everything that the operation needs is locked (for most page faults one
     /// VMA's read lock): what a kernel does with page tables and files. It runs again where the
-    /// operation must restart or turns out to need more, and not at all for what only reads VMAs or
-    /// is refused for want of a hole. It may throw: then everything is as before, nothing stays
+    /// operation must restart or something was mapped where it saw none and claims none, and not at all
+    /// for what only reads VMAs, for a fault that is refused, or for want of a hole. It may throw: then everything is as before, nothing stays
     /// locked, and the exception leaves. Requires: no use of this space inside; a fault's work that
     /// maps would wait for the update that waits for the fault. Checked builds name it.
     template <class Work>

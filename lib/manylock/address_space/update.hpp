@@ -1,7 +1,8 @@
 // One attempt of one operation on the concurrent address space: the body of a transaction.
 //   1 lock     every VMA that the operation may change or may merge with, found by lock-free lookup
 //   2 plan     on a draft made of the locked VMAs; look further if the plan asks
-//   3 claim    carve what it will fill off the gaps, born locked; wait for earlier claims there
+//   3 claim    carve what it will fill off the gaps, born locked, if all that was taken for free still
+//              is; wait for earlier claims there and beside it
 //   4 work     what the caller does while everything is locked
 //   5 commit   in the structure section: nothing we took for free may be mapped now; then edit
 // A step that finds the world changed goes back to 1 with its locks kept; a lock that turns out to
@@ -80,7 +81,8 @@ public:
                 if (claimed == answer::again) continue;
             }
             if (!choose_destinations()) return false;
-            work();
+            // What is refused does no work, as on the fault's fast path.
+            if (op_.what != call::fault || result_ == 0) work();
             if (commit(g)) return true;
             drop_unpublished();
         }
@@ -95,7 +97,6 @@ private:
         writes_ = guess.writes;
         uses_break_ = guess.uses_break;
         settle_rejoined();
-        if (writes_ && !pick_up_claims()) return false;
         if constexpr (under_umbrella) {
             if (!txn_.acquire(space_.globals_lock_, mode::shared)) return false;
         } else if (uses_break_) {
@@ -109,7 +110,6 @@ private:
     }
 
     void settle_rejoined();
-    bool pick_up_claims();
 
     void want(interval range) {
         if (!range.empty()) w_.wanted_.push_back(range);
@@ -139,15 +139,17 @@ private:
                     at = past;
                     continue;
                 }
-                if (!hold(*r, at, range.end, section)) return false;
-                at = r->past();
+                address const first = r->first();
+                if (!hold(*r, section)) return false;
+                if (r->first() == first) at = r->past();
             }
         }
         return true;
     }
 
-    /// Locks `r`, which should meet [at, limit). False: restart.
-    bool hold(region_type& r, address at, address limit, read_section& section) {
+    /// Locks `r`. False: restart. It may have moved meanwhile: then it is held for nothing, and what lies in
+    /// the range now is looked up again. Only where locks have ranks must it be where it was.
+    bool hold(region_type& r, read_section& section) {
         address const rank = r.first();
         if constexpr (!under_umbrella) {
             w_.last_asked_ = &r;
@@ -155,9 +157,7 @@ private:
             mode const wanted = writes_ ? mode::exclusive : mode::shared;
             make_room(1);
             if (!txn_.acquire_found(r.lock, wanted, section, rank)) return false;
-            bool const same = r.claim_number() == 0 && r.first() < limit && r.past() > at &&
-                              (!domain_type::policy::needs.rank || r.first() == rank);
-            if (!same) return restart_as_stale();
+            if (domain_type::policy::needs.rank && r.first() != rank) return restart_as_stale();
         }
         add_held({&r, r.first(), false, false});
         return true;
@@ -224,6 +224,8 @@ private:
     answer claim_fills();
     bool wait_for_claim_in(interval range);
     answer wait_for_earlier_claims();
+    [[nodiscard]] region_type* touching_below(region_type const& mine) const;
+    [[nodiscard]] region_type* touching_above(region_type const& mine) const;
     bool adopt_claim(region_type& r, read_section& section);
     answer place_in_hole(std::uint64_t length);
     [[nodiscard]] interval fill_at(address start) const {
@@ -242,6 +244,10 @@ private:
     bool mark_changes();
     bool commit(mm_globals const& g);
     [[nodiscard]] bool still_true() const;
+    /// After a plan that was made too early. Requires: the structure section, or as a hint outside.
+    void look_at_flags_again() {
+        if (!uses_break_) globals_.default_flags = space_.default_flags();
+    }
     [[nodiscard]] std::int64_t count_change() const;
     void remove(region_type& r);
     /// Memory to note `more` regions and to give up all: once they are locked, neither may fail.
@@ -252,7 +258,6 @@ private:
         std::size_t const all = w_.held_.size() + w_.unpublished_.size() + more;
         grow(w_.held_, all);
         grow(w_.removed_, w_.removed_.size() + all);
-        grow(w_.left_, w_.left_.size() + all);
     }
     [[nodiscard]] held& origin_of(draft::entry const& e) {
         return w_.held_[w_.origins_[static_cast<std::size_t>(e.origin)]];
@@ -260,6 +265,7 @@ private:
 
     void drop_unpublished();
     void withdraw_claims();
+    void withdraw_all_claims();
     void give_claims_up();
 
     Space& space_;

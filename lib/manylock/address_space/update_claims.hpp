@@ -16,11 +16,13 @@ auto update<Space>::claim_fills() -> answer {
     }
     make_room(0);
     address in_the_way = 0;
+    bool planned_too_early = false;
     {
         typename map_type::edit edit{map_, stock_, w_.unpublished_.size()};
+        planned_too_early = !still_true();
         for (region_type* r : w_.unpublished_)
             if (map_.overlapping(r->first(), r->past()) != nullptr) in_the_way = r->first();
-        if (in_the_way == 0) {
+        if (in_the_way == 0 && !planned_too_early) {
             for (region_type* r : w_.unpublished_) {
                 // relaxed: published by the insertion
                 r->claim.store(++space_.last_claim_, domain_type::platform::relaxed);
@@ -32,6 +34,11 @@ auto update<Space>::claim_fills() -> answer {
         interval const range = fill_at(in_the_way);
         drop_unpublished();
         return wait_for_claim_in(range) ? answer::again : answer::restart;
+    }
+    if (planned_too_early) {
+        drop_unpublished();
+        look_at_flags_again();
+        return answer::again;
     }
     for (region_type* r : w_.unpublished_) add_held({r, r->first(), true, false});
     w_.unpublished_.clear();
@@ -48,28 +55,40 @@ bool update<Space>::wait_for_claim_in(interval range) {
     return adopt_claim(*r, section);
 }
 
-/// Two claims side by side may become one VMA. The later one waits, so that one of the two
-/// always sees the other's VMA, and they never wait for each other.
+/// Two claims side by side may become one VMA. The later one waits, so that its plan knows what the
+/// earlier one became, and they never wait for each other. Without this the commit would find the
+/// other's VMA, and the work would be done again.
 template <class Space>
 auto update<Space>::wait_for_earlier_claims() -> answer {
-    bool waited = false;
+    bool changed = false;
     for (std::size_t i = 0; i < w_.held_.size(); ++i) {
         if (!w_.held_[i].claim) continue;
         region_type const& mine = *w_.held_[i].where;
         for (bool const left : {true, false}) {
-            if (left && mine.first() == 0) continue;
             read_section section;
-            region_type* const r =
-                left ? map_.floor(mine.first() - 1) : map_.first_above(mine.past());
+            region_type* const r = left ? touching_below(mine) : touching_above(mine);
             if (r == nullptr || is_held(r)) continue;
-            bool const touches = left ? r->past() == mine.first() : r->first() == mine.past();
             std::uint64_t const number = r->claim_number();
-            if (!touches || number == 0 || number > mine.claim_number()) continue;
-            if (!adopt_claim(*r, section)) return answer::restart;
-            waited = true;
+            if (number > mine.claim_number()) continue;
+            // 0: it was a claim when ours was planned, and has become a VMA.
+            if (number != 0 && !adopt_claim(*r, section)) return answer::restart;
+            changed = true;
         }
     }
-    return waited ? answer::again : answer::ok;
+    return changed ? answer::again : answer::ok;
+}
+
+/// Requires, as the next: a read section.
+template <class Space>
+auto update<Space>::touching_below(region_type const& mine) const -> region_type* {
+    if (mine.first() == 0) return nullptr;
+    region_type* const r = map_.floor(mine.first() - 1);
+    return r != nullptr && r->past() == mine.first() ? r : nullptr;
+}
+template <class Space>
+auto update<Space>::touching_above(region_type const& mine) const -> region_type* {
+    region_type* const r = map_.first_above(mine.past());
+    return r != nullptr && r->first() == mine.past() ? r : nullptr;
 }
 
 /// Waits for the owner of claim `r`. It has become a VMA then, or the owner had to restart and
@@ -90,37 +109,34 @@ bool update<Space>::adopt_claim(region_type& r, read_section& section) {
 /// that had to restart, is looked for as a hole again.
 template <class Space>
 auto update<Space>::place_in_hole(std::uint64_t length) -> answer {
-    for (;;) {
-        for (held& h : w_.held_) h.kept = false;
-        withdraw_claims();
-        address hole = 0;
-        {
-            read_section const section;
-            hole = space_.find_hole(length, op_);
-        }
-        if (hole == 0) {  // a hint so far
-            read_section section;
-            region_type* claim = nullptr;
-            {
-                std::lock_guard const guard{map_.structure};
-                hole = space_.find_hole(length, op_);
-                if (hole == 0) claim = foreign_claim_in(space_.where_holes_are());
-            }
-            // Its owner may still restart and go elsewhere.
-            if (claim != nullptr)
-                return adopt_claim(*claim, section) ? answer::again : answer::restart;
-        }
-        if (hole == 0) return answer::ok;
-        if (!under_umbrella) {
-            w_.fills_.assign(1, {hole, hole + length});
-            answer const claimed = claim_fills();
-            if (claimed == answer::restart) return claimed;
-            if (!is_claimed({hole, hole + length})) continue;  // somebody was faster
-        }
-        op_ = placed_at(op_, hole);
-        want(detail::with_borders(hole, length, globals_.address_limit));
-        return answer::again;
+    withdraw_all_claims();
+    address hole = 0;
+    {
+        read_section const section;
+        hole = space_.find_hole(length, op_);
     }
+    if (hole == 0) {  // a hint so far
+        read_section section;
+        region_type* claim = nullptr;
+        {
+            std::lock_guard const guard{map_.structure};
+            hole = space_.find_hole(length, op_);
+            if (hole == 0) claim = foreign_claim_in(space_.where_holes_are());
+        }
+        // Its owner may still restart and go elsewhere.
+        if (claim != nullptr)
+            return adopt_claim(*claim, section) ? answer::again : answer::restart;
+        if (hole == 0) return answer::ok;
+    }
+    if (!under_umbrella) {
+        w_.fills_.assign(1, {hole, hole + length});
+        answer const claimed = claim_fills();
+        // Not claimed: somebody was faster.
+        if (claimed == answer::restart || !is_claimed({hole, hole + length})) return claimed;
+    }
+    op_ = placed_at(op_, hole);
+    want(detail::with_borders(hole, length, globals_.address_limit));
+    return answer::again;
 }
 
 /// Requires: the structure section.
@@ -151,12 +167,17 @@ void update<Space>::withdraw_claims() {
 }
 
 template <class Space>
+void update<Space>::withdraw_all_claims() {
+    for (held& h : w_.held_) h.kept = false;
+    withdraw_claims();
+}
+
+/// A claim is left to those who wait for it, so that none of them is told that it has gone: whoever must
+/// restart in its queue comes back to it, unless it may have to wait for its turn first.
+template <class Space>
 void update<Space>::give_claims_up() {
-    for (held& h : w_.held_) {
-        if (!h.claim) continue;
-        h.kept = txn_.must_restart() && h.where->lock.has_waiters();
-        if (h.kept) w_.left_.push_back(h.start);
-    }
+    bool const leave = txn_.must_restart() && domain_type::policy::promises.eldest_never_restarts;
+    for (held& h : w_.held_) h.kept = h.claim && leave && h.where->lock.has_waiters();
     withdraw_claims();
 }
 
@@ -173,34 +194,6 @@ void update<Space>::settle_rejoined() {
     } else if (r->first() != w_.last_rank_) {
         txn_.release(r->lock);
     }
-}
-
-/// Claims that we left to a waiter which then did not take them are ours again. False: restart.
-template <class Space>
-bool update<Space>::pick_up_claims() {
-    for (std::size_t i = w_.left_.size(); i-- > 0;) {
-        address const start = w_.left_[i];
-        read_section section;
-        region_type* r = nullptr;
-        {
-            std::lock_guard const guard{map_.structure};  // not finding it must be certain
-            r = map_.floor(start);
-        }
-        bool const there = r != nullptr && r->first() == start && r->claim_number() != 0;
-        if (there && !is_held(r) && r->lock.busy()) continue;  // somebody has it now
-        w_.left_.erase(w_.left_.begin() + static_cast<std::ptrdiff_t>(i));
-        if (!there || is_held(r)) continue;
-        make_room(1);
-        w_.last_asked_ = r;
-        w_.last_rank_ = start;
-        if (!txn_.acquire_found(r->lock, mode::exclusive, section, start)) return false;
-        if (r->claim_number() != 0) {
-            add_held({r, start, true, false});
-        } else {
-            txn_.release(r->lock);
-        }
-    }
-    return true;
 }
 
 template <class Space>

@@ -38,11 +38,15 @@ bool update<Space>::choose_destinations() {
     return !under_umbrella || mark_changes();
 }
 
-/// Under umbrella only what changes is marked.
+/// Under umbrella only what changes is marked, even if it will look the same: mapped over by its like.
 template <class Space>
 bool update<Space>::mark_changes() {
-    for (auto const& d : w_.destinations_)
-        if (d.changed && !d.fresh && !txn_.acquire(d.where->lock)) return false;
+    for (auto const& d : w_.destinations_) {
+        if (d.fresh) continue;
+        vma const& was = d.where->area;
+        bool const changes = d.changed || w_.plan_.has_unmapped_in({was.start, was.end});
+        if (changes && !txn_.acquire(d.where->lock)) return false;
+    }
     for (held const& h : w_.held_)
         if (!h.kept && !txn_.acquire(h.where->lock)) return false;
     return true;
@@ -70,7 +74,7 @@ bool update<Space>::commit(mm_globals const& g) {
     {
         typename map_type::edit edit{map_, stock_, w_.unpublished_.size()};
         if (!still_true()) {
-            globals_.default_flags = uses_break_ ? globals_.default_flags : space_.default_flags();
+            look_at_flags_again();
             return false;
         }
         for (held const& h : w_.held_)

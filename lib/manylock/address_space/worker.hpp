@@ -58,8 +58,7 @@ private:
     /// Memory for regions and nodes of `map`.
     typename region_map<Domain>::stock& stock_for(region_map<Domain>& map) {
         if (stock_of_ != &map) {
-            left_.clear();  // those of another space, as are the identities
-            next_id_ = last_id_ = 0;
+            next_id_ = last_id_ = 0;  // of another space
             stock_.emplace(map);
             stock_of_ = &map;
         }
@@ -76,7 +75,6 @@ private:
     region_map<Domain>* stock_of_ = nullptr;
     std::vector<region_type*> unpublished_;
     std::vector<region_type*> removed_;  ///< unlinked, detached; freed once unlocked
-    std::vector<address> left_;          ///< starts of claims that were left to their waiters
     region_type* last_asked_ = nullptr;  ///< only compared, unless the transaction holds its lock
     address last_rank_ = 0;
     std::uint64_t commit_number_ = 0;

@@ -40,6 +40,7 @@ public:
                address limit = address_limit) {
         entries_.clear();
         covered_.clear();
+        unmapped_.clear();
         missing_ = {};
         map_count_ = map_count;
         map_count_max_ = map_count_max;
@@ -116,6 +117,17 @@ public:
         entries_.erase(position(i));
         --map_count_;
     }
+    /// As erase, where it is not another entry that takes the pages over.
+    void unmap(std::size_t i) {
+        unmapped_.push_back({entries_[i].area.start, entries_[i].area.end});
+        erase(i);
+    }
+    /// Pages of [range) were unmapped, and perhaps mapped again.
+    [[nodiscard]] bool has_unmapped_in(interval range) const noexcept {
+        for (interval const& gone : unmapped_)
+            if (gone.start < range.end && gone.end > range.start) return true;
+        return false;
+    }
     void insert(vma const& area) {
         entries_.insert(position(index_above(area.start)), {area, fresh});
         ++map_count_;
@@ -153,6 +165,7 @@ private:
 
     std::vector<entry> entries_;
     std::vector<interval> covered_;
+    std::vector<interval> unmapped_;
     interval missing_{};
     std::uint64_t map_count_ = 0;
     std::uint64_t map_count_max_ = 0;

@@ -146,7 +146,7 @@ inline std::size_t add_range(draft& d, vma const& area) {
         if (d[j].flags & vm_sealed) return abi::eperm;
     while (i != draft::none) {
         if (d[i].end > range.end) d.split(i, range.end, draft::keeps_origin::high);
-        d.erase(i);
+        d.unmap(i);
         i = d.find(range.start, range.end);
     }
     return 0;
