@@ -4,6 +4,7 @@
 
 #include <fcntl.h>
 #include <unistd.h>
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
 #include <fstream>
@@ -35,22 +36,23 @@ private:
 
 [[noreturn]] void refuse(fs::path const& file) {
     throw input_error("cannot write " + file.string() + ": " + std::strerror(errno) +
-                      "; give --out a directory that can be written");
+                      "; see to it that it can be, or name another place");
 }
 
-void write_all(fs::path const& file, std::string_view content) {
+/// `shown` is the name in a complaint.
+void write_all(fs::path const& file, std::string_view content, fs::path const& shown) {
     descriptor const out(file);
-    if (out.get() < 0) refuse(file);
+    if (out.get() < 0) refuse(shown);
     while (!content.empty()) {
         auto const written = ::write(out.get(), content.data(), content.size());
         if (written < 0) {
             if (errno == EINTR) continue;
-            refuse(file);
+            refuse(shown);
         }
         content.remove_prefix(static_cast<std::size_t>(written));
     }
     // Without this a crash of the machine could leave a renamed but empty file.
-    if (::fsync(out.get()) != 0 && errno != EINVAL && errno != ENOSYS) refuse(file);
+    if (::fsync(out.get()) != 0 && errno != EINVAL && errno != ENOSYS) refuse(shown);
 }
 
 /// Where `file` is written: itself, or what it is a link to. Refuses whatever is no regular file.
@@ -72,79 +74,109 @@ fs::path place_of(fs::path const& file) {
     return target;
 }
 
-fs::path temporary_name(fs::path const& file) {
-    auto name = file;
-    name += ".tmp." + std::to_string(::getpid());
-    return name;
-}
-
 }  // namespace
 
-atomic_files::atomic_files(fs::path directory) : directory_(std::move(directory)) {
+atomic_files::atomic_files(fs::path directory, std::vector<std::string> const& names)
+    : directory_(std::move(directory)) {
     std::error_code error;
     fs::create_directories(directory_, error);
-    if (!fs::is_directory(directory_)) {
+    std::error_code ignored;
+    if (!fs::is_directory(directory_, ignored)) {
         throw input_error("cannot make the directory " + directory_.string() + ": " +
                           (error ? error.message() : "a file of that name is in the way") +
-                          "; give --out a directory that can be written");
+                          "; name one that can be written");
     }
-    auto const probe = temporary_name(directory_ / "probe");
+    auto const probe = name_beside(directory_ / "probe");
     try {
-        write_all(probe, "");
+        write_all(probe, "", directory_);
     } catch (...) {
-        fs::remove(probe, error);
+        fs::remove(probe, ignored);
         throw;
     }
-    fs::remove(probe, error);
+    fs::remove(probe, ignored);
+    for (auto const& name : names) (void)place_of(directory_ / name);
 }
 
 atomic_files::~atomic_files() {
-    for (auto const& file : pending_) {
+    for (auto const& c : changes_) {
         std::error_code ignored;
-        fs::remove(file.temporary, ignored);
-        if (!file.old.empty()) fs::remove(file.old, ignored);
+        fs::remove(c.fresh, ignored);
+        if (!c.old.empty()) fs::remove(c.old, ignored);
     }
+}
+
+/// Short, so that the longest name there may be is not too long meanwhile.
+fs::path atomic_files::name_beside(fs::path const& final) {
+    return final.parent_path() / (".manylock-stress." + std::to_string(::getpid()) + '.' +
+                                  std::to_string(names_++) + ".tmp");
 }
 
 void atomic_files::add(std::string const& name, std::string_view content) {
     auto const final = place_of(directory_ / name);
-    pending_.push_back({temporary_name(final), final, {}});
-    write_all(pending_.back().temporary, content);
+    std::erase_if(changes_, [&](change const& c) { return c.fresh.empty() && c.final == final; });
+    changes_.push_back({.final = final, .fresh = name_beside(final), .old = {}});
+    write_all(changes_.back().fresh, content, final);
+}
+
+void atomic_files::remove(std::string const& name) {
+    std::error_code ignored;
+    auto const final = directory_ / name;
+    if (!fs::is_regular_file(fs::symlink_status(final, ignored))) return;
+    if (std::none_of(changes_.begin(), changes_.end(),
+                     [&](change const& c) { return c.final == final; }))
+        changes_.push_back({.final = final, .fresh = {}, .old = {}});
+}
+
+/// What is there keeps a second name until all is in place, so that either all of it is new or nothing.
+void atomic_files::keep_old(change& c) {
+    if (!c.fresh.empty()) (void)place_of(c.final);
+    auto old = name_beside(c.final);
+    (void)::unlink(old.c_str());  // of an earlier process with our number, killed
+    if (::link(c.final.c_str(), old.c_str()) != 0) {
+        if (errno == ENOENT) return;
+        std::error_code error;  // a file system without second names: a copy does
+        if (!fs::copy_file(c.final, old, error)) refuse(c.final);
+    }
+    c.old = std::move(old);
 }
 
 void atomic_files::commit() {
-    // What is there keeps a second name until all is in place, so that either all of it is new or nothing.
-    for (auto& file : pending_) {
-        (void)place_of(file.final);
-        auto old = temporary_name(file.final);
-        old += ".old";
-        std::error_code error;
-        if (::link(file.final.c_str(), old.c_str()) == 0) {
-            file.old = std::move(old);
-        } else if (errno != ENOENT) {  // a file system without second names: a copy does
-            if (!fs::copy_file(file.final, old, error)) refuse(file.final);
-            file.old = std::move(old);
+    for (auto& c : changes_) keep_old(c);
+    for (auto& c : changes_) {
+        int const failed = c.fresh.empty() ? ::unlink(c.final.c_str())
+                                           : ::rename(c.fresh.c_str(), c.final.c_str());
+        if (failed != 0 && !(c.fresh.empty() && errno == ENOENT)) {
+            auto const why = errno;
+            roll_back();
+            errno = why;
+            refuse(c.final);
         }
+        c.done = true;
     }
-    for (std::size_t i = 0; i < pending_.size(); ++i) {
-        if (::rename(pending_[i].temporary.c_str(), pending_[i].final.c_str()) == 0) continue;
-        auto const why = errno;
-        while (i-- > 0) {
-            std::error_code ignored;
-            if (pending_[i].old.empty()) {
-                fs::remove(pending_[i].final, ignored);
-            } else {
-                fs::rename(pending_[i].old, pending_[i].final, ignored);
-            }
-        }
-        errno = why;
-        refuse(directory_);
-    }
-    for (auto const& file : pending_) {
+    for (auto const& c : changes_) {
         std::error_code ignored;
-        if (!file.old.empty()) fs::remove(file.old, ignored);
+        if (!c.old.empty()) fs::remove(c.old, ignored);
     }
-    pending_.clear();
+    changes_.clear();
+}
+
+void atomic_files::roll_back() {
+    std::string lost;
+    for (auto c = changes_.rbegin(); c != changes_.rend(); ++c) {
+        if (!c->done) continue;
+        std::error_code error;
+        if (c->old.empty()) {
+            fs::remove(c->final, error);
+            continue;
+        }
+        fs::rename(c->old, c->final, error);
+        if (error)
+            lost += (lost.empty() ? "" : ", ") + c->old.string() + " was " + c->final.string();
+        c->old.clear();  // put back, or all that there is of it
+    }
+    if (!lost.empty())
+        throw input_error("some results could not be written, nor the old ones put back: " + lost +
+                          "; rename them by hand");
 }
 
 void write_file_atomically(fs::path const& file, std::string_view content) {

@@ -141,7 +141,8 @@ int calibrate(calibrate_options const& chosen, std::vector<std::string> const& a
     std::optional<atomic_files> files;
     if (!chosen.out.empty()) {
         auto const parent = chosen.out.parent_path();
-        files.emplace(parent.empty() ? "." : parent);
+        files.emplace(parent.empty() ? "." : parent,
+                      std::vector<std::string>{chosen.out.filename().string()});
     }
     auto origin = current_provenance(arguments, 0);
     std::cout << "commit=" << origin.commit << " | " << origin.compiler << ' ' << origin.flags

@@ -22,11 +22,13 @@
 namespace manylock::stress {
 namespace {
 
-void write_results(atomic_files& files, provenance const& origin,
-                   std::vector<result_row> const& rows) {
+std::vector<std::string> const result_names{"results.csv", "results.json"};
+std::vector<std::string> const report_names{"results.csv", "results.json", "report.html"};
+
+void add_results(atomic_files& files, provenance const& origin,
+                 std::vector<result_row> const& rows) {
     files.add("results.csv", csv_text(rows));
     files.add("results.json", json_text(origin, rows));
-    files.commit();
 }
 
 void print_tables(std::vector<result_row> const& rows, std::ostream& out) {
@@ -48,14 +50,20 @@ void print_checks(std::vector<result_row> const& rows, std::ostream& out) {
     if (ok + failed > 0) out << "checks: " << ok << " ok, " << failed << " failed\n";
 }
 
-int finish(atomic_files& files, provenance const& origin, std::vector<result_row> const& rows) {
-    write_results(files, origin, rows);
+int say(atomic_files const& files, std::vector<result_row> const& rows) {
     print_tables(rows, std::cout);
     std::cout << '\n';
     print_checks(rows, std::cout);
     std::cout << "results: " << (files.directory() / "results.csv").string()
               << " and results.json\n";
     return any_failed(rows) ? 1 : 0;
+}
+
+int finish(atomic_files& files, provenance const& origin, std::vector<result_row> const& rows) {
+    remove_report(files);
+    add_results(files, origin, rows);
+    files.commit();
+    return say(files, rows);
 }
 
 nlohmann::ordered_json named_json(std::string_view name, std::string_view description) {
@@ -123,7 +131,7 @@ void say_if_yielding(std::vector<run_options> const& runs, std::ostream& out) {
 }
 
 int run(run_options const& chosen, std::vector<std::string> const& arguments) {
-    atomic_files files(chosen.out);
+    atomic_files files(chosen.out, result_names);
     auto const origin = current_provenance(arguments, chosen.seed);
     std::cout << origin.line() << '\n';
     if (!chosen.scaled.empty()) std::cout << "scaled: " << chosen.scaled << '\n';
@@ -148,7 +156,7 @@ int replay(replay_options const& chosen, std::vector<std::string> const& argumen
     replay::load_options reading;
     reading.skip_unknown = chosen.skip_unknown;
     auto const program = replay::load_program(chosen.recording, reading);
-    atomic_files files(chosen.out);
+    atomic_files files(chosen.out, result_names);
     auto const origin = current_provenance(arguments, chosen.seed);
     std::cout << origin.line() << std::endl;
     if (chosen.skip_unknown) {
@@ -166,7 +174,7 @@ int replay(replay_options const& chosen, std::vector<std::string> const& argumen
 int simulate(simulate_options const& chosen, std::vector<std::string> const& arguments) {
     std::optional<replay::recorded_program> program;
     if (chosen.replay) program = replay::load_program(chosen.replay->recording);
-    atomic_files files(chosen.out);
+    atomic_files files(chosen.out, result_names);
     auto origin = current_provenance(arguments, chosen.seed);
     for (auto const& key : simulate::cost_keys)
         origin.costs[std::string(key.name)] = chosen.cost.*key.member;
@@ -279,7 +287,7 @@ std::vector<run_options> suite_runs(suite_options const& chosen) {
 
 int suite(suite_options const& chosen, std::vector<std::string> const& arguments) {
     auto const recordings = load_recordings(chosen);
-    atomic_files files(chosen.out);
+    atomic_files files(chosen.out, report_names);
     auto const origin = current_provenance(arguments, chosen.seed);
     std::cout << origin.line() << std::endl;
     auto const runs = suite_runs(chosen);
@@ -300,8 +308,18 @@ int suite(suite_options const& chosen, std::vector<std::string> const& arguments
         }
         bar.show("drawing the graphs");
     }
-    auto const status = finish(files, origin, rows);
-    write_report(chosen.out, std::cout);
+    std::size_t graphs = 0;
+    try {
+        add_results(files, origin, rows);
+        graphs = add_report(files, rows, origin);
+    } catch (input_error const&) {  // what took so long to measure is kept without graphs
+        atomic_files without(chosen.out);
+        static_cast<void>(finish(without, origin, rows));
+        throw;
+    }
+    files.commit();
+    auto const status = say(files, rows);
+    say_where(graphs, chosen.out, std::cout);
     return status;
 }
 

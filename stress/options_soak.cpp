@@ -11,7 +11,8 @@ void soak_form::add(CLI::App& app, texts& given) {
         "--forever", forever,
         "check until interrupted, with workload, policy, threads and parameters drawn anew "
         "each round; --seconds and --rounds bound it in all, --workload, --policy and "
-        "--threads what is drawn from; writes no results");
+        "--threads what is drawn from; writes no results; a signal ends it as its time would: "
+        "exit status 0, or 1 if a check failed");
     given.add("--watchdog", "S",
               "end with exit 1 when no transaction has ended for so long, and show who waits for "
               "whom; 0: never [10 with --forever, else 0]");

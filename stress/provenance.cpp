@@ -101,6 +101,22 @@ std::string json_text(provenance const& origin, std::vector<result_row> const& r
     return document.dump(1, ' ', false, nlohmann::ordered_json::error_handler_t::replace) + '\n';
 }
 
+namespace {
+
+/// What stands in the way of XML, and of one line: control characters, U+FFFE and U+FFFF. JSON is UTF-8 otherwise.
+std::string shown(std::string text) {
+    for (std::size_t i = 0; i < text.size(); ++i) {
+        auto const byte = static_cast<unsigned char>(text[i]);
+        if (byte < 0x20 || byte == 0x7f) text[i] = '?';
+        if (text.compare(i, 2, "\xef\xbf") == 0 && i + 2 < text.size() &&
+            static_cast<unsigned char>(text[i + 2]) >= 0xbe)
+            text.replace(i, 3, "?");
+    }
+    return text;
+}
+
+}  // namespace
+
 provenance parse_provenance(std::string_view json, std::filesystem::path const& file) {
     try {
         auto const document = nlohmann::json::parse(json);
@@ -109,13 +125,13 @@ provenance parse_provenance(std::string_view json, std::filesystem::path const& 
                               " is not a JSON object; run the measuring command again");
         }
         provenance origin;
-        origin.commit = document.value("commit", "unknown");
-        origin.compiler = document.value("compiler", "unknown");
-        origin.flags = document.value("flags", "unknown");
-        origin.cpu = document.value("cpu", "unknown");
+        origin.commit = shown(document.value("commit", "unknown"));
+        origin.compiler = shown(document.value("compiler", "unknown"));
+        origin.flags = shown(document.value("flags", "unknown"));
+        origin.cpu = shown(document.value("cpu", "unknown"));
         origin.cores = document.value("cores", std::uint64_t{0});
-        origin.kernel = document.value("kernel", "unknown");
-        origin.command = document.value("command", "unknown");
+        origin.kernel = shown(document.value("kernel", "unknown"));
+        origin.command = shown(document.value("command", "unknown"));
         origin.seed = document.value("seed", std::uint64_t{0});
         return origin;
     } catch (nlohmann::json::exception const& error) {

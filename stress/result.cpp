@@ -64,7 +64,15 @@ Number parse_number(std::string_view text, std::string_view name, position const
 }
 
 void set_field(result_row& row, column const& c, std::string_view text, position const& at) {
-    std::visit(overloaded{[&](std::string result_row::*member) { row.*member = text; },
+    std::visit(overloaded{[&](std::string result_row::*member) {
+                              bool const printable = std::all_of(
+                                  text.begin(), text.end(),
+                                  [](char letter) { return letter >= ' ' && letter <= '~'; });
+                              if (!printable)
+                                  at.refuse("column " + std::string(c.name) +
+                                            " holds what is no text; printable ASCII makes one");
+                              row.*member = text;
+                          },
                           [&](count result_row::*member) {
                               if (text.empty()) return;
                               row.*member = parse_number<std::uint64_t>(text, c.name, at);

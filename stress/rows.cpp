@@ -130,6 +130,8 @@ std::string replay_name(std::filesystem::path const& directory) {
     for (char& c : name) {
         if (std::isalnum(static_cast<unsigned char>(c)) == 0) c = '_';
     }
+    constexpr std::size_t longest = 200;  // it becomes part of file names
+    if (name.size() > longest) name.resize(longest);
     return "replay_" + (name.empty() ? "recording" : name);
 }
 

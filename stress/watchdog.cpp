@@ -1,12 +1,11 @@
 #include "watchdog.hpp"
 
+#include "atomic_file.hpp"
 #include "workloads/watched.hpp"
 
 #include <algorithm>
 #include <cstdio>
 #include <cstdlib>
-#include <filesystem>
-#include <fstream>
 #include <future>
 #include <iomanip>
 #include <manylock/graph/dot.hpp>
@@ -132,10 +131,14 @@ void watchdog::watch(std::stop_token const& stop) const {
 void end_stuck(stuck_report const& report, std::string const& directory) {
     std::fputs(report.text.c_str(), stderr);
     if (!directory.empty()) {
-        std::error_code ignored;
-        std::filesystem::create_directories(directory, ignored);
-        std::ofstream(directory + "/stuck.txt") << report.text;
-        std::ofstream(directory + "/stuck.dot") << report.dot;
+        try {
+            atomic_files files(directory);
+            files.add("stuck.txt", report.text);
+            files.add("stuck.dot", report.dot);
+            files.commit();
+        } catch (std::exception const& error) {
+            std::fprintf(stderr, "%s\n", error.what());
+        }
     } else {
         std::fputs(report.dot.c_str(), stderr);
     }

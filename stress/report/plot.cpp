@@ -15,6 +15,7 @@
 #include <cstring>
 #include <span>
 #include <sstream>
+#include <stdexcept>
 #include <utility>
 
 extern char** environ;
@@ -538,6 +539,8 @@ std::vector<graph> make_graphs(panel const& of, std::string const& origin) {
     auto const note = of.checked ? of.description + " (--check)" : of.description;
     auto const add = [&](std::string const& suffix, std::string const& title,
                          std::string const& script) {
+        if (std::find(graph_suffixes.begin(), graph_suffixes.end(), suffix) == graph_suffixes.end())
+            throw std::logic_error("no graph is called " + suffix);
         graphs.push_back({of.slug + '-' + suffix, title, preamble(title, note, origin) + script});
     };
     for (auto const& g : line_graphs(of)) {

@@ -3,6 +3,7 @@
 
 #include "aggregate.hpp"
 
+#include <array>
 #include <filesystem>
 #include <string>
 #include <string_view>
@@ -15,6 +16,10 @@ struct graph {
     std::string title;   ///< for people
     std::string script;  ///< gnuplot, all but the terminal and output
 };
+
+/// What stands behind the panel's slug and a dash in a graph's name.
+inline constexpr std::array<std::string_view, 7> graph_suffixes{
+    "restarts", "throughput", "relative", "wasted", "reasons", "needed", "latency"};
 
 /// The graphs that the panel has data for. `origin` goes under each.
 std::vector<graph> make_graphs(panel const& of, std::string const& origin);

@@ -17,6 +17,8 @@ namespace manylock::stress {
 namespace {
 
 constexpr std::size_t policies_max = 64;
+constexpr std::size_t workloads_max = 256;
+constexpr char const* page_name = "report.html";
 
 namespace fs = std::filesystem;
 
@@ -50,6 +52,23 @@ provenance read_provenance(fs::path const& directory) {
     return parse_provenance(read_whole_file(file, "the result file", file_limit), file);
 }
 
+void check_size(std::vector<result_row> const& rows, fs::path const& directory) {
+    std::set<std::string_view> policies;
+    std::set<std::string_view> workloads;
+    for (auto const& r : rows) {
+        policies.insert(r.policy);
+        workloads.insert(r.workload);
+    }
+    auto const refuse_above = [&](std::size_t n, std::size_t most, std::string const& what) {
+        if (n <= most) return;
+        throw input_error(directory.string() + " has results of " + std::to_string(n) + ' ' + what +
+                          "; a report can show at most " + std::to_string(most) +
+                          ", so spread them over several directories");
+    };
+    refuse_above(policies.size(), policies_max, "policies");
+    refuse_above(workloads.size(), workloads_max, "workloads");
+}
+
 std::string ratio_text(std::optional<summary> const& a, std::optional<summary> const& b) {
     if (!a || !b) return "-";
     if (a->median <= 0) return b->median <= 0 ? "1" : "-";
@@ -71,21 +90,30 @@ void add_comparison(text_table& table, panel const& of, cell const& a, cell cons
 
 }  // namespace
 
-void write_report(fs::path const& directory, std::ostream& out) {
-    auto const rows = read_results(directory);
-    auto const origin = read_provenance(directory);
-    auto const panels = make_panels(rows);
-    std::set<std::string_view> policies;
-    for (auto const& r : rows) policies.insert(r.policy);
-    if (policies.size() > policies_max) {
-        throw input_error(directory.string() + " has results of " +
-                          std::to_string(policies.size()) + " policies; a graph can tell at most " +
-                          std::to_string(policies_max) + " apart");
+void remove_report(atomic_files& files) {
+    auto const page = files.directory() / page_name;
+    std::error_code ignored;
+    if (!fs::is_regular_file(fs::symlink_status(page, ignored))) return;
+    // The page names its workloads, and so tells which graphs are its own.
+    auto const text = read_whole_file(page, "the old page", file_limit);
+    constexpr std::string_view heading = "<h2 id=\"";
+    for (auto at = text.find(heading); at != std::string::npos; at = text.find(heading, at + 1)) {
+        auto const begin = at + heading.size();
+        auto const slug = text.substr(begin, text.find('"', begin) - begin);
+        if (slug.size() > 255 || slug.find('/') != std::string::npos) continue;
+        for (auto const suffix : graph_suffixes)
+            files.remove(slug + '-' + std::string(suffix) + ".svg");
     }
-    work_directory const work(directory);
+    files.remove(page_name);
+}
+
+std::size_t add_report(atomic_files& files, std::vector<result_row> const& rows,
+                       provenance const& origin) {
+    check_size(rows, files.directory());
+    work_directory const work(files.directory());
     std::vector<page_section> sections;
     std::vector<graph> graphs;
-    for (auto const& p : panels) {
+    for (auto const& p : make_panels(rows)) {
         page_section section{p, make_graphs(p, origin.line())};
         graphs.insert(graphs.end(), section.graphs.begin(), section.graphs.end());
         sections.push_back(std::move(section));
@@ -93,22 +121,40 @@ void write_report(fs::path const& directory, std::ostream& out) {
     draw(graphs, work.path());
     throw_if_interrupted();
 
-    atomic_files files(directory);
+    remove_report(files);
     std::map<std::string, std::string> images;
     for (auto const& g : graphs) {
         auto svg = read_whole_file(work.path() / (g.name + ".svg"), "the graph", file_limit);
         files.add(g.name + ".svg", svg);
         images.emplace(g.name, std::move(svg));
     }
-    files.add("report.html", html_page(origin, rows, sections, images));
+    files.add(page_name, html_page(origin, rows, sections, images));
+    return graphs.size();
+}
+
+void write_report(fs::path const& directory, std::ostream& out) {
+    auto const rows = read_results(directory);
+    auto const origin = read_provenance(directory);
+    check_size(rows, directory);
+    atomic_files files(directory, {page_name});
+    auto const graphs = add_report(files, rows, origin);
     files.commit();
-    out << "graphs: " << graphs.size() << " SVG files in " << directory.string()
-        << "\nreport: " << (directory / "report.html").string() << '\n';
+    say_where(graphs, directory, out);
+}
+
+void say_where(std::size_t graphs, fs::path const& directory, std::ostream& out) {
+    out << "graphs: " << graphs << " SVG files in " << directory.string()
+        << "\nreport: " << (directory / page_name).string() << '\n';
 }
 
 void compare_results(fs::path const& a, fs::path const& b, std::ostream& out) {
-    auto const panels_a = make_panels(read_results(a));
-    auto const panels_b = make_panels(read_results(b));
+    auto const panels_of = [](fs::path const& directory) {
+        auto const rows = read_results(directory);
+        check_size(rows, directory);
+        return make_panels(rows);
+    };
+    auto const panels_a = panels_of(a);
+    auto const panels_b = panels_of(b);
     text_table table;
     table.push_back({"workload", "policy", "threads or cores", "commits/s A", "B", "B/A",
                      "restarts/commit A", "B", "B/A", "p99 B/A"});

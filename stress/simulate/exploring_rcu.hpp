@@ -77,9 +77,8 @@ private:
     static void fail(char const* complaint) { world::active().fail(outcome::broken, complaint); }
     void free_what_nobody_knows() {
         std::erase_if(retired_, [this](memory const& m) {
-            bool const known = std::any_of(open_.begin(), open_.end(), [&](section const& s) {
-                return s.entered < m.retired;
-            });
+            bool const known = std::any_of(open_.begin(), open_.end(),
+                                           [&](section const& s) { return s.entered < m.retired; });
             if (!known) freed_.push_back(m);
             return !known;
         });

@@ -55,8 +55,7 @@ public:
             auto& mine = doing_[number];
             mine = {.op = &op};
             std::uint64_t const called = world::active().now();
-            std::int64_t const result =
-                space_->apply(*workers_[number], op, [&] { work(number); });
+            std::int64_t const result = space_->apply(*workers_[number], op, [&] { work(number); });
             mine = {};
             history_.add({number, op, result, workers_[number]->commit_number(), called,
                           world::active().now()});
@@ -66,7 +65,8 @@ public:
     void at_end() override {
         ended_ = true;
         // No two neighbours could be one VMA: the array of pages says so, and where it would be wrong to say.
-        if (auto const wrong = space_->broken_invariant(false); !wrong.empty()) return broken(wrong);
+        if (auto const wrong = space_->broken_invariant(false); !wrong.empty())
+            return broken(wrong);
         if (auto const wrong = history_.check(space_->vmas(), space_->globals()); !wrong.empty())
             return broken(wrong);
         auto const stats = space_->domain().stats();
@@ -80,9 +80,10 @@ public:
     [[nodiscard]] std::string describe() const override {
         std::string all = history_.listing();
         for (std::size_t i = 0; i < doing_.size() && !ended_; ++i)
-            all += "  thread " + std::to_string(i) + ": " +
-                   (doing_[i].op != nullptr ? "in " + text_of(*doing_[i].op) : "ended or not begun") +
-                   '\n';
+            all +=
+                "  thread " + std::to_string(i) + ": " +
+                (doing_[i].op != nullptr ? "in " + text_of(*doing_[i].op) : "ended or not begun") +
+                '\n';
         return all;
     }
 
@@ -108,7 +109,8 @@ private:
             history_.has_unmapped(mine.op->start))
             broken(text_of(*mine.op) + " works on a page that has been unmapped");
         if (mine.worked && script_.nothing_goes)
-            broken(text_of(*mine.op) + " does its work twice, although its claims keep others away");
+            broken(text_of(*mine.op) +
+                   " does its work twice, although its claims keep others away");
         mine.working = mine.worked = true;
         platform::step();
         mine.working = false;

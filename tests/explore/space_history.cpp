@@ -22,9 +22,8 @@ std::string space_history::check(std::vector<vma> const& rows, mm_globals const&
     after_.assign(1, script_.model);
     for (auto const& e : entries_)
         if (e.commit_number != 0) commits_.push_back(&e);
-    std::sort(commits_.begin(), commits_.end(), [](auto const* a, auto const* b) {
-        return a->commit_number < b->commit_number;
-    });
+    std::sort(commits_.begin(), commits_.end(),
+              [](auto const* a, auto const* b) { return a->commit_number < b->commit_number; });
     std::uint64_t latest_call = 0;
     for (auto const* const e : commits_) {
         if (e->returned < latest_call)
@@ -32,7 +31,8 @@ std::string space_history::check(std::vector<vma> const& rows, mm_globals const&
         latest_call = std::max(latest_call, e->called);
         after_.push_back(after_.back());
         // Where it chose no place, none is right.
-        std::int64_t const expected = after_.back().apply(e->op, std::max<std::int64_t>(e->result, 0));
+        std::int64_t const expected =
+            after_.back().apply(e->op, std::max<std::int64_t>(e->result, 0));
         if (expected != e->result)
             return name(*e) + " should return " + std::to_string(expected) +
                    " in the order of the commits";
@@ -82,9 +82,9 @@ bool space_history::has_unmapped(address page) const {
 std::string space_history::listing() const {
     std::string all;
     for (auto const& e : entries_)
-        all += "  thread " + std::to_string(e.thread) + ", steps " + std::to_string(e.called) + " to " +
-               std::to_string(e.returned) + ", commit " + std::to_string(e.commit_number) + ": " +
-               text_of(e.op) + " returned " + std::to_string(e.result) + '\n';
+        all += "  thread " + std::to_string(e.thread) + ", steps " + std::to_string(e.called) +
+               " to " + std::to_string(e.returned) + ", commit " + std::to_string(e.commit_number) +
+               ": " + text_of(e.op) + " returned " + std::to_string(e.result) + '\n';
     return all;
 }
 

@@ -39,13 +39,14 @@ private:
     [[nodiscard]] std::string check_reads() const;
     [[nodiscard]] bool could_be(manylock::address_space::naive_model const& m,
                                 entry const& e) const;
-    [[nodiscard]] manylock::address_space::address
-    highest_hole(manylock::address_space::naive_model const& m, std::size_t pages) const;
+    [[nodiscard]] manylock::address_space::address highest_hole(
+        manylock::address_space::naive_model const& m, std::size_t pages) const;
 
     space_script const& script_;
     std::vector<entry> entries_;
     std::vector<entry const*> commits_;
-    std::vector<manylock::address_space::naive_model> after_;  ///< the first, then after each commit
+    std::vector<manylock::address_space::naive_model>
+        after_;  ///< the first, then after each commit
 };
 
 }  // namespace explore

@@ -166,7 +166,11 @@ void add_run(std::vector<operation>& to, std::size_t from, std::size_t until, ch
 }  // namespace
 
 space_script space_script::parse(std::string_view text) {
-    space_script s{.text = std::string{text}, .globals = {}, .first = {}, .threads = {}, .model = {base, 0, {}}};
+    space_script s{.text = std::string{text},
+                   .globals = {},
+                   .first = {},
+                   .threads = {},
+                   .model = {base, 0, {}}};
     auto const colon = text.find(':');
     if (colon == std::string_view::npos)
         throw std::invalid_argument{"space script '" + s.text +
@@ -184,7 +188,8 @@ space_script space_script::parse(std::string_view text) {
         std::size_t end = i + 1;
         while (end < layout.size() && layout[end] == layout[i]) ++end;
         if (std::string_view{".rwnaRWNA"}.find(layout[i]) == std::string_view::npos)
-            throw std::invalid_argument{"space script '" + s.text + "': a page is one of .rwnaRWNA"};
+            throw std::invalid_argument{"space script '" + s.text +
+                                        "': a page is one of .rwnaRWNA"};
         if (layout[i] != '.') add_run(s.first, i, end, layout[i]);
         i = end;
     }
@@ -237,8 +242,8 @@ std::string random_space_script(std::uint64_t seed) {
     for (std::size_t t = 0; t < threads; ++t) {
         if (t > 0) text += '|';
         for (std::size_t n = 1 + draw(2); n > 0; --n) {
-            char const what =
-                std::string_view{crowded ? "mmmmmmMMMMMMMMMMuuufx" : "mmmMMuuppplkfFFdxxbLK"}[draw(21)];
+            char const what = std::string_view{crowded ? "mmmmmmMMMMMMMMMMuuufx"
+                                                       : "mmmMMuuppplkfFFdxxbLK"}[draw(21)];
             std::size_t const from = draw(window);
             std::size_t const to = from + 1 + draw(std::min<std::size_t>(4, window - from));
             text += what;
@@ -281,11 +286,11 @@ std::string text_of(operation const& op) {
         case call::advise: return 'd' + range();
         case call::set_break: return "b(" + number(op.start) + ')';
         case call::remap:
-            return 'x' + range() + ((op.flags & abi::mremap_fixed) != 0
-                                        ? '>' + number(op.new_start)
-                                        : '+' + std::to_string(op.new_length / page_size));
-        case call::fault:
-            return ((op.flags & fault_write) != 0 ? 'F' : 'f') + number(op.start);
+            return 'x' + range() +
+                   ((op.flags & abi::mremap_fixed) != 0
+                        ? '>' + number(op.new_start)
+                        : '+' + std::to_string(op.new_length / page_size));
+        case call::fault: return ((op.flags & fault_write) != 0 ? 'F' : 'f') + number(op.start);
         default: return "?";
     }
 }

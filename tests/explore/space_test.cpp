@@ -23,34 +23,30 @@ using explore::simulate::strategy;
 
 /// Two threads: every schedule with one preemption; with two, where loads are no scheduling points.
 constexpr std::array small_scripts{
-    "=........: m2-4w | m4-6w",    // two claims become one VMA
-    "=........: m2-4w | m4-6r",    // or do not
-    "w.......: m1-3w | m3-5w",     // and a third: the claims go
-    "........: m2-5w | m3-6r",     // one gap
-    "=........: M2w | M2w",        // no place twice
-    "..aaaa..: M3w | u3-5",        // is there a hole?
-    "ww......: m2-4w | u0-2",      // a neighbour goes
-    "wwrrww..: p2-4w | p2-4w",     // both sides join
-    "wwrrww..: p2-4w | u0-2",      // the left goes meanwhile
-    "wwrrww..: p2-4w | u4-6",      // the right
+    "=........: m2-4w | m4-6w",  // two claims become one VMA
+    "=........: m2-4w | m4-6r",  // or do not
+    "w.......: m1-3w | m3-5w",   // and a third: the claims go
+    "........: m2-5w | m3-6r",   // one gap
+    "=........: M2w | M2w",      // no place twice
+    "..aaaa..: M3w | u3-5",      // is there a hole?
+    "ww......: m2-4w | u0-2",    // a neighbour goes
+    "wwrrww..: p2-4w | p2-4w",   // both sides join
+    "wwrrww..: p2-4w | u0-2",    // the left goes meanwhile
+    "wwrrww..: p2-4w | u4-6",    // the right
     "wwrrww..: p2-4w | p4-6r",
-    "wwww....: p1-2r | p2-3r",     // two splits of one VMA
-    "wwww....: u0-2 | p1-3r",
-    "wwww....: u1-3 | u0-4",
-    "ww..ww..: m2-4w | F1",        // an anon_vma comes while neighbours join
+    "wwww....: p1-2r | p2-3r",  // two splits of one VMA
+    "wwww....: u0-2 | p1-3r",   "wwww....: u1-3 | u0-4",
+    "ww..ww..: m2-4w | F1",  // an anon_vma comes while neighbours join
     "wwrr....: F0 | p2-4w",
-    "wwww....: f1 | u0-4",         // faults see it before or after
-    "wwww....: F1 f1 | p0-4n",
-    "ww......: f3 | m2-4w",
-    "aaaa....: m1-3w | F2",        // the same VMA again, but not the same pages
+    "wwww....: f1 | u0-4",  // faults see it before or after
+    "wwww....: F1 f1 | p0-4n",  "ww......: f3 | m2-4w",
+    "aaaa....: m1-3w | F2",  // the same VMA again, but not the same pages
     "wwww....: d0-4 | u1-2",
-    "ww......: x0-2+4 | m3-5w",    // growing into what is mapped
-    "ww......: x0-2>4 | m4-6r",
-    "ww......: x0-2>4 | f0 f4",
-    "WW......: b2 | b3",
-    "........: L | m2-4w",         // default flags
+    "ww......: x0-2+4 | m3-5w",  // growing into what is mapped
+    "ww......: x0-2>4 | m4-6r", "ww......: x0-2>4 | f0 f4", "WW......: b2 | b3",
+    "........: L | m2-4w",  // default flags
     "ww......: l0-2 | m2-3w",
-    "........: F401 | b2",         // the stack grows, and the heap
+    "........: F401 | b2",  // the stack grows, and the heap
     ".....: M2r | M2w",
 };
 /// More threads, more operations: sampled.
@@ -103,32 +99,37 @@ struct space_suite {
 #undef MANYLOCK_REGISTER_POLICY
 
 TEST_SUITE("explore/space") {
-    TEST_CASE_TEMPLATE_DEFINE("every schedule with few preemptions of two threads in an address space is kept",
-                              Policy, exhaustive) {
+    TEST_CASE_TEMPLATE_DEFINE(
+        "every schedule with few preemptions of two threads in an address space is kept", Policy,
+        exhaustive) {
         if (explore::asked_to_replay()) return;
         for (auto const* const text : small_scripts) {
             space_suite<Policy>::run(text, {.by = strategy::exhaustive,
                                             .preemptions = 1,
                                             .schedules = explore::scaled(5'000)});
-            space_suite<Policy>::run('%' + std::string{text}, {.by = strategy::exhaustive,
-                                                               .preemptions = 2,
-                                                               .schedules = explore::scaled(2'000)});
+            space_suite<Policy>::run('%' + std::string{text},
+                                     {.by = strategy::exhaustive,
+                                      .preemptions = 2,
+                                      .schedules = explore::scaled(2'000)});
         }
     }
-    TEST_CASE_TEMPLATE_DEFINE("sampled schedules of operations on an address space are kept", Policy, sampled) {
+    TEST_CASE_TEMPLATE_DEFINE("sampled schedules of operations on an address space are kept",
+                              Policy, sampled) {
         if (explore::asked_to_replay()) return;
         auto const seed = explore::seed();
         for (auto const by : {strategy::random, strategy::pct}) {
             for (auto const* const text : small_scripts)
-                space_suite<Policy>::run(text, {.by = by, .schedules = explore::scaled(50), .seed = seed});
+                space_suite<Policy>::run(
+                    text, {.by = by, .schedules = explore::scaled(50), .seed = seed});
             for (auto const* const text : large_scripts)
-                space_suite<Policy>::run(text, {.by = by, .schedules = explore::scaled(150), .seed = seed});
+                space_suite<Policy>::run(
+                    text, {.by = by, .schedules = explore::scaled(150), .seed = seed});
         }
         for (auto const* const text : large_scripts)
             space_suite<Policy>::run(text, {.by = strategy::lockstep, .schedules = 60});
     }
-    TEST_CASE_TEMPLATE_DEFINE("sampled schedules of random operations on an address space are kept", Policy,
-                              random) {
+    TEST_CASE_TEMPLATE_DEFINE("sampled schedules of random operations on an address space are kept",
+                              Policy, random) {
         if (explore::asked_to_replay()) return;
         auto const seed = explore::seed();
         for (std::uint64_t i = 0; i < explore::scaled(400); ++i)
@@ -137,12 +138,12 @@ TEST_SUITE("explore/space") {
                                       .schedules = 25,
                                       .seed = seed + i});
     }
-    TEST_CASE_TEMPLATE_DEFINE("replays the schedule of an address space that the environment names", Policy,
-                              replays) {
+    TEST_CASE_TEMPLATE_DEFINE("replays the schedule of an address space that the environment names",
+                              Policy, replays) {
         if (explore::asked_to_replay()) space_suite<Policy>::replay();
     }
 
-#define MANYLOCK_REGISTER_POLICY(policy)                                       \
+#define MANYLOCK_REGISTER_POLICY(policy)                               \
     TEST_CASE_TEMPLATE_INVOKE(exhaustive, manylock::policies::policy); \
     TEST_CASE_TEMPLATE_INVOKE(sampled, manylock::policies::policy);    \
     TEST_CASE_TEMPLATE_INVOKE(random, manylock::policies::policy);     \

@@ -16,8 +16,8 @@ simulate::exploration explore_space(char const* text, simulate::search const& s)
 template <class Mutant, class Original>
 struct planted_in_space {
     planted_in_space(char const* name, char const* origin, std::vector<char const*> scripts) {
-        all().push_back({name, origin, std::move(scripts), &explore_space<Mutant>,
-                         &explore_space<Original>});
+        all().push_back(
+            {name, origin, std::move(scripts), &explore_space<Mutant>, &explore_space<Original>});
     }
 };
 
@@ -40,26 +40,27 @@ struct planted_in_space {
 // --- what is locked
 
 /// add_held, with a lock given back where `unlocked` says so; and remove, which needs none then.
-#define MANYLOCK_LEAVES_UNLOCKED(name, unlocked)                                                     \
-    template <>                                                                                      \
-    void manylock::address_space::name##_update::add_held(held h) {                                  \
-        auto const after =                                                                           \
-            std::upper_bound(w_.held_.begin(), w_.held_.end(), h,                                    \
-                             [](held const& a, held const& b) { return a.start < b.start; });        \
-        w_.held_.insert(after, h);                                                                   \
-        if (unlocked) txn_.release(h.where->lock);                                                   \
-    }                                                                                                \
-    template <>                                                                                      \
-    void manylock::address_space::name##_update::remove(region_type& r) {                            \
-        w_.removed_.push_back(&r);                                                                   \
-        if (txn_.holds(r.lock, mode::exclusive)) txn_.detach(r.lock);                                \
+#define MANYLOCK_LEAVES_UNLOCKED(name, unlocked)                                              \
+    template <>                                                                               \
+    void manylock::address_space::name##_update::add_held(held h) {                           \
+        auto const after =                                                                    \
+            std::upper_bound(w_.held_.begin(), w_.held_.end(), h,                             \
+                             [](held const& a, held const& b) { return a.start < b.start; }); \
+        w_.held_.insert(after, h);                                                            \
+        if (unlocked) txn_.release(h.where->lock);                                            \
+    }                                                                                         \
+    template <>                                                                               \
+    void manylock::address_space::name##_update::remove(region_type& r) {                     \
+        w_.removed_.push_back(&r);                                                            \
+        if (txn_.holds(r.lock, mode::exclusive)) txn_.detach(r.lock);                         \
     }
 
 MANYLOCK_SPACE_MUTANT(locks_no_target, wound_wait)
 MANYLOCK_LEAVES_UNLOCKED(locks_no_target, !h.claim && h.start < op_.start + op_.length &&
                                               h.where->past() > op_.start)
-MANYLOCK_PLANT_IN_SPACE(locks_no_target, wound_wait, "a VMA that the operation changes is not locked",
-                        "wwww....: u0-4 | f1", "wwww....: u0-2 | p1-3r")
+MANYLOCK_PLANT_IN_SPACE(locks_no_target, wound_wait,
+                        "a VMA that the operation changes is not locked", "wwww....: u0-4 | f1",
+                        "wwww....: u0-2 | p1-3r")
 
 MANYLOCK_SPACE_MUTANT(locks_no_left_neighbour, wound_wait)
 MANYLOCK_LEAVES_UNLOCKED(locks_no_left_neighbour, !h.claim && h.where->past() <= op_.start)
@@ -68,8 +69,7 @@ MANYLOCK_PLANT_IN_SPACE(locks_no_left_neighbour, wound_wait,
                         "ww......: m2-4w | u0-2", "ww..ww..: m2-4w | p0-2r")
 
 MANYLOCK_SPACE_MUTANT(locks_no_right_neighbour, wound_wait)
-MANYLOCK_LEAVES_UNLOCKED(locks_no_right_neighbour, !h.claim &&
-                                                       h.start >= op_.start + op_.length)
+MANYLOCK_LEAVES_UNLOCKED(locks_no_right_neighbour, !h.claim && h.start >= op_.start + op_.length)
 MANYLOCK_PLANT_IN_SPACE(locks_no_right_neighbour, wound_wait,
                         "the VMA above, with which it may become one, is not locked",
                         "..ww....: m0-2w | u2-4", "..ww....: m0-2w | p2-4r")
@@ -121,8 +121,8 @@ bool manylock::address_space::commits_past_foreign_vmas_update::still_true() con
 }
 MANYLOCK_PLANT_IN_SPACE(commits_past_foreign_vmas, cycle_detection,
                         "what was free when it was looked at may be mapped at the commit",
-                        "........: u0-8 | m2-4w", "........: m2-4w | m4-6w", "ww......: d0-4 | m2-4w",
-                        "ww..ww..: p0-2r | m2-4r")
+                        "........: u0-8 | m2-4w", "........: m2-4w | m4-6w",
+                        "ww......: d0-4 | m2-4w", "ww..ww..: p0-2r | m2-4r")
 
 MANYLOCK_SPACE_MUTANT(commits_with_old_flags, cycle_detection)
 template <>
@@ -176,8 +176,8 @@ MANYLOCK_PLANT_IN_SPACE(believes_in_a_gap, no_wait,
 
 MANYLOCK_SPACE_MUTANT(awaits_no_claim_below, wound_wait)
 template <>
-auto manylock::address_space::awaits_no_claim_below_update::touching_below(
-    region_type const&) const -> region_type* {
+auto manylock::address_space::awaits_no_claim_below_update::touching_below(region_type const&) const
+    -> region_type* {
     return nullptr;
 }
 MANYLOCK_PLANT_IN_SPACE(awaits_no_claim_below, wound_wait,
@@ -186,8 +186,8 @@ MANYLOCK_PLANT_IN_SPACE(awaits_no_claim_below, wound_wait,
 
 MANYLOCK_SPACE_MUTANT(awaits_no_claim_above, wound_wait)
 template <>
-auto manylock::address_space::awaits_no_claim_above_update::touching_above(
-    region_type const&) const -> region_type* {
+auto manylock::address_space::awaits_no_claim_above_update::touching_above(region_type const&) const
+    -> region_type* {
     return nullptr;
 }
 MANYLOCK_PLANT_IN_SPACE(awaits_no_claim_above, wound_wait,
@@ -199,9 +199,10 @@ template <>
 void manylock::address_space::keeps_no_claims_update::give_claims_up() {
     withdraw_all_claims();
 }
-MANYLOCK_PLANT_IN_SPACE(keeps_no_claims, wound_wait,
-                        "who waits for the claim of an owner that restarts is told that it has gone",
-                        "=..W..: M2r | m3-4n")
+MANYLOCK_PLANT_IN_SPACE(
+    keeps_no_claims, wound_wait,
+    "who waits for the claim of an owner that restarts is told that it has gone",
+    "=..W..: M2r | m3-4n")
 
 MANYLOCK_SPACE_MUTANT(forgets_the_claim_it_got, wait_die)
 template <>

@@ -3,8 +3,12 @@
 // Method: results onto a FIFO, a directory, a link; a file that may not grow; signals; standard output without room.
 #include <doctest/doctest.h>
 
+#include <algorithm>
+#include <cerrno>
 #include <csignal>
+#include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/un.h>
 #include <thread>
 
 #include "program.hpp"
@@ -22,6 +26,14 @@ void refuses(finished const& f) {
     CHECK(f.status == 2);
     CHECK(f.err.ends_with('\n'));
     CHECK(f.err.find("manylock-stress: ") != std::string::npos);
+}
+std::string first_recording() {
+    std::vector<std::string> names;
+    for (auto const& entry :
+         fs::directory_iterator(MANYLOCK_SOURCE_DIR "/stress/replay/recorded")) {
+        if (entry.is_directory()) names.push_back(entry.path().filename().string());
+    }
+    return *std::min_element(names.begin(), names.end());
 }
 bool is_clean(fs::path const& directory) {
     for (auto const& entry : fs::directory_iterator(directory)) {
@@ -45,8 +57,19 @@ TEST_CASE("no FIFO, directory or dangling link is replaced by a result") {
     SUBCASE("link to nothing") {
         fs::create_symlink(place / "gone", place / "results.csv");
     }
+    SUBCASE("socket") {
+        sockaddr_un name{.sun_family = AF_UNIX, .sun_path = {}};
+        auto const path = (place / "results.csv").string();
+        REQUIRE(path.size() < sizeof name.sun_path);
+        std::copy(path.begin(), path.end(), name.sun_path);
+        int const fd = ::socket(AF_UNIX, SOCK_STREAM, 0);
+        REQUIRE(::bind(fd, reinterpret_cast<sockaddr const*>(&name), sizeof name) == 0);
+        ::close(fd);
+    }
     auto const before = fs::symlink_status(place / "results.csv").type();
-    refuses(run_program(quick_run(place.path())));
+    auto endless = quick_run(place.path());
+    endless.insert(endless.end(), {"--seconds", "3000"});  // refused before anything is measured
+    refuses(run_program(endless));
     CHECK(fs::symlink_status(place / "results.csv").type() == before);
     CHECK(entries(place.path()) == 1);
 }
@@ -83,31 +106,88 @@ TEST_CASE("a file that may not grow is an error, and nothing is left") {
 }
 
 TEST_CASE("whatever ends a command, it leaves nothing and its status says so") {
+    std::string const recording =
+        MANYLOCK_SOURCE_DIR "/stress/replay/recorded/" + first_recording();
+    std::vector<std::vector<std::string>> const commands{
+        {"run", "--workload", "zipf", "--policy", "wound_wait", "--seconds", "60", "--rounds", "1",
+         "--threads", "2"},
+        {"simulate", "--workload", "zipf", "--policy", "wound_wait", "--cores", "64", "--commits",
+         "10000000"},
+        {"replay", recording, "--repeat", "1000"},
+        {"suite", "--seconds", "60"},
+        {"calibrate"}};
     for (int const signal : {SIGINT, SIGTERM, SIGHUP}) {
-        for (auto const* const command : {"run", "simulate"}) {
+        for (auto command : commands) {
             temporary_directory const place;
-            std::vector<std::string> arguments{command,
-                                               "--workload",
-                                               "zipf",
-                                               "--policy",
-                                               "wound_wait",
-                                               "--out",
-                                               (place / "out").string()};
-            if (command == std::string{"run"}) {
-                arguments.insert(arguments.end(),
-                                 {"--seconds", "60", "--rounds", "1", "--threads", "2"});
-            } else {
-                arguments.insert(arguments.end(), {"--cores", "64", "--commits", "10000000"});
-            }
-            child running(arguments);
+            bool const one_file = command.front() == "calibrate";
+            command.insert(command.end(),
+                           {"--out", (place / (one_file ? "costs.txt" : "out")).string()});
+            child running(command);
             while (running.out_so_far().empty()) std::this_thread::yield();  // it has begun
             ::kill(running.pid(), signal);
             auto const f = running.wait();
-            CAPTURE(command);
+            CAPTURE(command.front());
+            CAPTURE(f.err);
             CHECK(f.status == 130);
-            CHECK((!fs::exists(place / "out") || entries(place / "out") == 0));
+            CHECK(f.err.find("manylock-stress: interrupted; nothing was written\n") !=
+                  std::string::npos);
+            CHECK((one_file ? entries(place.path()) == 0
+                            : !fs::exists(place / "out") || entries(place / "out") == 0));
         }
     }
+}
+
+TEST_CASE("a signal ends a soak as its time does") {
+    child running({"run", "--forever", "--workload", "uniform", "--policy", "no_wait"});
+    while (running.out_so_far().find("round 1") == std::string::npos) std::this_thread::yield();
+    ::kill(running.pid(), SIGTERM);
+    auto const f = running.wait();
+    CHECK(f.status == 0);
+    CHECK(f.out.find("soak: ") != std::string::npos);
+}
+
+TEST_CASE("a signal ends a report, and its gnuplot, and leaves the results") {
+    temporary_directory const place;
+    REQUIRE(run_program(quick_run(place.path())).status == 0);
+    auto const before = entries(place.path());
+    temporary_directory const tools;
+    write_text(tools / "gnuplot",
+               "#!/bin/sh\necho $$ >'" + (tools / "begun").string() + "'\nexec sleep 600\n");
+    fs::permissions(tools / "gnuplot", fs::perms::owner_all);
+    std::vector<std::string> const environment{"PATH=" + tools.path().string() + ":/usr/bin:/bin"};
+    child running({"report", place.path().string()}, &environment);
+    while (file_text(tools / "begun").empty()) std::this_thread::yield();
+    ::kill(running.pid(), SIGTERM);
+    auto const f = running.wait();
+    CAPTURE(f.err);
+    CHECK(f.status == 130);
+    CHECK(entries(place.path()) == before);
+    auto const gnuplot = std::stoi(file_text(tools / "begun"));
+    CHECK((::kill(gnuplot, 0) != 0 && errno == ESRCH));
+}
+
+TEST_CASE("new results take the graphs of the old ones away, and nothing else") {
+    temporary_directory const place;
+    REQUIRE(run_program(quick_run(place.path())).status == 0);
+    REQUIRE(run_program({"report", place.path().string()}).status == 0);
+    REQUIRE(fs::exists(place / "uniform-throughput.svg"));
+    write_text(place / "other-throughput.svg", "the user's");
+    auto other = quick_run(place.path());
+    std::replace(other.begin(), other.end(), std::string{"uniform"}, std::string{"zipf"});
+    REQUIRE(run_program(other).status == 0);
+    CHECK(!fs::exists(place / "uniform-throughput.svg"));
+    CHECK(!fs::exists(place / "report.html"));
+    CHECK(entries(place.path()) == 3);
+    CHECK(file_text(place / "other-throughput.svg") == "the user's");
+}
+
+TEST_CASE("a name may be as long as the file system has it") {
+    temporary_directory const place;
+    auto const f = run_program(
+        {"calibrate", "--seconds", "0.05", "--out", (place / std::string(255, 'c')).string()});
+    CAPTURE(f.err);
+    CHECK(f.status == 0);
+    CHECK(entries(place.path()) == 1);
 }
 
 TEST_CASE("standard output without room is an error") {
@@ -147,21 +227,40 @@ TEST_CASE("names in results that graphs could not show are refused") {
     }
 }
 
-TEST_CASE("stress/run answers before it builds, and knows the options of suite") {
-    std::string const script = MANYLOCK_SOURCE_DIR "/stress/run";
-    auto const help = run_command({"/bin/bash", script, "--help"});
-    CHECK(help.status == 0);
-    CHECK(help.err.empty());
-    auto const wrong = run_command({"/bin/bash", script, "--nonsense"});
-    CHECK(wrong.status == 2);
-    CHECK(wrong.err.starts_with("stress/run: unknown option --nonsense"));
-    auto const suite = run_program({"suite", "--help"}).out;
-    for (std::size_t at = suite.find("\n  --"); at != std::string::npos;
-         at = suite.find("\n  --", at + 1)) {
-        auto const option = suite.substr(at + 3, suite.find_first_of(" \n", at + 3) - at - 3);
-        CAPTURE(option);
-        CHECK(help.out.find(" " + option) != std::string::npos);
+TEST_CASE("too many workloads for a report are refused at once") {
+    temporary_directory const place;
+    REQUIRE(run_program(quick_run(place.path())).status == 0);
+    auto const text = file_text(place / "results.csv");
+    auto const row = text.substr(text.find('\n') + 1);
+    auto all = text;
+    for (int i = 0; i < 3'000; ++i) {
+        auto more = row;
+        all += more.replace(row.find("uniform"), 7, "w" + std::to_string(i));
     }
+    write_text(place / "results.csv", all);
+    for (auto const& command :
+         {std::vector<std::string>{"report", place.path().string()},
+          std::vector<std::string>{"report", place.path().string(), place.path().string()}}) {
+        auto const f = run_program(command);
+        CHECK(f.status == 2);
+        CHECK(is_one_sentence(f.err));
+        CHECK(f.err.find("3001 workloads") != std::string::npos);
+    }
+}
+
+TEST_CASE("no byte of a result makes a graph that is no XML") {
+    temporary_directory const place;
+    REQUIRE(run_program(quick_run(place.path())).status == 0);
+    auto json = file_text(place / "results.json");
+    auto const at = json.find("\"commit\": \"") + 11;
+    write_text(place / "results.json", json.insert(at, "\\u0001<&\\uffff"));
+    REQUIRE(run_program({"report", place.path().string()}).status == 0);
+    auto const well_formed =
+        run_command({"/usr/bin/env", "python3", "-c",
+                     "import sys, xml.dom.minidom as d\nfor f in sys.argv[1:]: d.parse(f)",
+                     (place / "uniform-throughput.svg").string()});
+    CAPTURE(well_formed.err);
+    CHECK(well_formed.status == 0);
 }
 
 TEST_SUITE_END();

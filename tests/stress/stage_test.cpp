@@ -1,14 +1,30 @@
 // Goal:   a workload on plain locks tells its stage what it must, and counts what restarts cost.
 // Method: one transaction on a stage whose clock moves by script and whose locks another transaction
 //         holds at the right moments, so that it restarts three times and every number is known.
+//         That a hold yields is seen by counting the calls of sched_yield.
+#include "measure.hpp"
+#include "provenance.hpp"
 #include "workloads/lock_run.hpp"
 
+#include <atomic>
 #include <doctest/doctest.h>
 #include <functional>
 #include <manylock/policies/no_wait.hpp>
 #include <map>
 #include <optional>
+#include <sys/syscall.h>
+#include <unistd.h>
 #include <vector>
+
+namespace {
+std::atomic<std::uint64_t> yields{0};
+}  // namespace
+
+/// Instead of the C library's: what std::this_thread::yield() calls.
+extern "C" int sched_yield() noexcept {
+    yields.fetch_add(1, std::memory_order_relaxed);  // relaxed: a count
+    return static_cast<int>(::syscall(SYS_sched_yield));
+}
 
 namespace manylock::stress {
 namespace {
@@ -145,6 +161,31 @@ row_request four_locks() {
 }  // namespace
 
 TEST_SUITE("stress/stage") {
+    TEST_CASE("a hold of no length that yields yields once for each lock") {
+        constexpr std::uint64_t commits = 200;
+        constexpr std::uint64_t locks = 4;
+        run_options run;
+        run.workloads = {*find_workload("disjoint")};  // nobody waits, so nobody else yields
+        auto& w = run.workloads.front();
+        w.threads = {usable_cores() + 1};
+        w.locks = locks * w.threads.front();
+        w.locks_per_transaction = locks;
+        w.hold_ns = 0;
+        run.policies = {"no_wait"};
+        run.commits = commits;
+        run.rounds = 1;
+        progress quiet(1, false);
+        for (bool const asked : {false, true}) {
+            CAPTURE(asked);
+            w.hold_yields = asked;
+            yields.store(0, std::memory_order_relaxed);  // relaxed: the workers are yet to start
+            auto const rows = measure(run, quiet);
+            // relaxed: the workers have been joined
+            CHECK((yields.load(std::memory_order_relaxed) >= commits * locks) == asked);
+            CHECK(rows.front().hold == (asked ? "yields" : ""));
+        }
+    }
+
     TEST_CASE("restarts are tagged and what their attempts had cost is counted") {
         scripted_stage::reset();
         auto const row = lock_run<scripted_stage, policies::no_wait>(four_locks()).run();

@@ -124,8 +124,7 @@ auto update<Space>::place_in_hole(std::uint64_t length) -> answer {
             if (hole == 0) claim = foreign_claim_in(space_.where_holes_are());
         }
         // Its owner may still restart and go elsewhere.
-        if (claim != nullptr)
-            return adopt_claim(*claim, section) ? answer::again : answer::restart;
+        if (claim != nullptr) return adopt_claim(*claim, section) ? answer::again : answer::restart;
         if (hole == 0) return answer::ok;
     }
     if (!under_umbrella) {
