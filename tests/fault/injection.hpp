@@ -6,7 +6,6 @@
 #include <manylock/domain.hpp>
 
 #include <cstdint>
-#include <functional>
 #include <optional>
 #include <random>
 #include <set>
@@ -47,9 +46,8 @@ public:
     /// A new transaction begins: its chances are whole again.
     void transaction_begins() noexcept { one_in_ = 2; }
 
-    [[nodiscard]] bool fires(void* lock, bool holds_nothing, source_line site) {
+    [[nodiscard]] bool fires(bool holds_nothing, source_line site) {
         ++calls_;
-        if (seen) seen(calls_, lock);
         if (random_) {
             if (holds_nothing || (*random_)() % one_in_ != 0) return false;
             if (one_in_ < (std::uint64_t{1} << 62U)) one_in_ *= 2;
@@ -64,11 +62,6 @@ public:
     [[nodiscard]] std::uint64_t fired() const noexcept { return fired_; }
     /// file:line of every call that was restarted.
     [[nodiscard]] std::set<std::string> const& sites() const noexcept { return sites_; }
-
-    /// Told of each call and the lock that it asks for, just before it is made.
-    std::function<void(std::uint64_t call, void* lock)> seen;
-    /// Told of each body that ended, before a restarted one is rolled back.
-    std::function<void()> body_ended;
 
 private:
     std::uint64_t calls_ = 0;
@@ -93,37 +86,37 @@ public:
 
     manylock::acquire_result acquire(lock_type& lock, manylock::mode m = manylock::mode::exclusive,
                                      where here = where::current()) {
-        if (fires(lock, here)) return restarted();
+        if (fires(here)) return restarted();
         return txn_.acquire(lock, m);
     }
     manylock::acquire_result acquire_shared(lock_type& lock, where here = where::current()) {
-        if (fires(lock, here)) return restarted();
+        if (fires(here)) return restarted();
         return txn_.acquire_shared(lock);
     }
     manylock::acquire_result acquire_ranked(lock_type& lock, manylock::mode m, std::uintptr_t rank,
                                             where here = where::current()) {
-        if (fires(lock, here)) return restarted();
+        if (fires(here)) return restarted();
         return txn_.acquire_ranked(lock, m, rank);
     }
     manylock::acquire_result acquire_found(lock_type& lock, manylock::mode m, read_section& section,
                                            std::uintptr_t rank, where here = where::current()) {
-        if (fires(lock, here)) return restarted();
+        if (fires(here)) return restarted();
         return txn_.acquire_found(lock, m, section, rank);
     }
     manylock::acquire_result try_acquire(lock_type& lock,
                                          manylock::mode m = manylock::mode::exclusive,
                                          where here = where::current()) {
-        if (fires(lock, here)) return restarted();
+        if (fires(here)) return restarted();
         return txn_.try_acquire(lock, m);
     }
     manylock::acquire_result acquire_until(lock_type& lock, manylock::mode m, time_point until,
                                            where here = where::current()) {
-        if (fires(lock, here)) return restarted();
+        if (fires(here)) return restarted();
         return txn_.acquire_until(lock, m, until);
     }
     manylock::acquire_result acquire(lock_type& lock, manylock::mode m, std::stop_token token,
                                      where here = where::current()) {
-        if (fires(lock, here)) return restarted();
+        if (fires(here)) return restarted();
         return txn_.acquire(lock, m, std::move(token));
     }
     /// One site a lock.
@@ -131,14 +124,14 @@ public:
     manylock::acquire_result acquire_all(Range&& locks, where here = where::current()) {
         manylock::acquire_result last = manylock::status::granted;
         for (lock_type& lock : locks) {
-            if (fires(lock, here)) return restarted();
+            if (fires(here)) return restarted();
             if (last = txn_.acquire_all(std::span{&lock, 1}); !last) return last;
         }
         return last;
     }
     void lock(lock_type& l, manylock::mode m = manylock::mode::exclusive,
               where here = where::current()) {
-        if (fires(l, here)) (void)restarted();
+        if (fires(here)) (void)restarted();
         txn_.lock(l, m);  // throws what was injected
     }
 
@@ -156,8 +149,8 @@ public:
     [[nodiscard]] Real& without_injection() noexcept { return txn_; }
 
 private:
-    [[nodiscard]] bool fires(lock_type& lock, where here) {
-        return !txn_.must_restart() && by_.fires(&lock, txn_.held() == 0, here);
+    [[nodiscard]] bool fires(where here) {
+        return !txn_.must_restart() && by_.fires(txn_.held() == 0, here);
     }
     manylock::acquire_result restarted() {
         return txn_.restart_because(manylock::restart_reason::injected);
@@ -196,9 +189,7 @@ private:
         return [this, &body](real& txn) {
             if (txn.attempt() == 1) inject.transaction_begins();
             transaction mine{txn, inject};
-            auto result = body(mine);
-            if (inject.body_ended) inject.body_ended();
-            return result;
+            return body(mine);
         };
     }
 };
