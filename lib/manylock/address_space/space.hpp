@@ -54,11 +54,12 @@ public:
     /// deadlocks.
     std::int64_t apply(worker& me, operation const& op) { return apply(me, op, no_work{}); }
     /// `work` runs while everything that the operation needs is locked (for most page faults one
-    /// VMA's read lock): what a kernel does with page tables and files. It runs again where the
-    /// operation must restart or something was mapped where it saw none and claims none, and not at all
-    /// for what only reads VMAs, for a fault that is refused, or for want of a hole. It may throw: then everything is as before, nothing stays
-    /// locked, and the exception leaves. Requires: no use of this space inside; a fault's work that
-    /// maps would wait for the update that waits for the fault. Checked builds name it.
+    /// VMA's read lock): what a kernel does with page tables and files. It runs again after a restart,
+    /// and where something was mapped into what the operation saw free and did not claim; not at all
+    /// for what only reads VMAs, for a fault that is refused, or for want of a hole. It may throw: then
+    /// everything is as before, nothing stays locked, and the exception leaves. Requires: no use of
+    /// this space inside; a fault's work that maps would wait for the update that waits for the fault.
+    /// Checked builds name it.
     template <class Work>
     std::int64_t apply(worker& me, operation const& op, Work&& work) {
         me.commit_number_ = 0;

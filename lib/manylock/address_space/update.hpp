@@ -5,9 +5,9 @@
 //              is; wait for earlier claims there and beside it
 //   4 work     what the caller does while everything is locked
 //   5 commit   in the structure section: nothing we took for free may be mapped now; then edit
-// A step that finds the world changed goes back to 1 with its locks kept; a lock that turns out to
-// be of something else is a restart (stale). An attempt that does not commit takes its claims back,
-// or leaves them to those who wait for them: whoever gets the lock of a claim owns the claim.
+// A step that finds the world changed goes back to 1 with its locks kept. An attempt that does not commit
+// takes its claims back, or leaves them to those who wait for them: whoever gets the lock of a claim owns the
+// claim.
 //
 // Under umbrella the first request takes the umbrella, so the world stands still: 1 only looks, 3
 // is left out, and 5 marks exactly the VMAs that change.
