@@ -11,11 +11,13 @@
 #include <algorithm>
 #include <array>
 #include <cerrno>
+#include <chrono>
 #include <cmath>
 #include <cstring>
 #include <span>
 #include <sstream>
 #include <stdexcept>
+#include <thread>
 #include <utility>
 
 extern char** environ;
@@ -457,9 +459,12 @@ void run_gnuplot(fs::path const& directory, char const* script) {
                 : std::string("gnuplot cannot be started: ") + std::strerror(error));
     }
     int status = 0;
-    while (::waitpid(child, &status, 0) < 0 && errno == EINTR) {
+    // Looked at again and again: a signal that comes just before a wait without end would not end it.
+    constexpr auto between_looks = std::chrono::milliseconds(5);
+    while (::waitpid(child, &status, WNOHANG) == 0) {
         // relaxed: a flag that guards no data
         if (interrupt_requested.load(std::memory_order_relaxed)) ::kill(child, SIGTERM);
+        std::this_thread::sleep_for(between_looks);
     }
     throw_if_interrupted();
     if (WIFEXITED(status) && WEXITSTATUS(status) == 0) return;
